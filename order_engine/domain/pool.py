@@ -1,0 +1,131 @@
+"""The seam for a venue: everything the engine asks of one liquidity pool."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Protocol, Self
+
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+
+from order_engine.domain.errors import PoolUnreadable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account as the chain holds it."""
+
+    owner: Pubkey
+    lamports: int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSnapshot:
+    """Accounts read together at one slot, with the chain's clock of that slot. A missing account is not in it."""
+
+    slot: int
+    unix_timestamp: int
+    epoch: int
+    accounts: Mapping[Pubkey, Account]
+
+    def require(self, address: Pubkey, owner: Pubkey | None = None) -> Account:
+        """Return the account.
+
+        Raises:
+            PoolUnreadable: it does not exist, or another program owns it.
+        """
+        account = self.accounts.get(address)
+        if account is None:
+            raise PoolUnreadable(f"account {address} does not exist")
+        if owner is not None and account.owner != owner:
+            raise PoolUnreadable(f"account {address} is owned by {account.owner}, not {owner}")
+        return account
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFilter:
+    """Selects accounts of a program: their size, and bytes they hold at offsets (getProgramAccounts)."""
+
+    data_size: int
+    memcmp: tuple[tuple[int, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwapRequest:
+    token_in: Pubkey
+    token_out: Pubkey
+    amount_in: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quote:
+    """What one pool would pay at one slot. Amounts in base units of their mint."""
+
+    venue: str
+    pool: Pubkey
+    slot: int
+    token_in: Pubkey
+    token_out: Pubkey
+    amount_in: int  # what leaves the trader's token account
+    amount_out: int  # what reaches the trader's token account
+    fee_amount: int  # of fee_token, all of the pool's own fees, already inside the amounts
+    fee_token: Pubkey
+    price_impact_bps: int  # against the spot price of the same snapshot, fees aside
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trader:
+    owner: Pubkey
+    token_account_in: Pubkey
+    token_account_out: Pubkey
+
+
+class Pool(Protocol):
+    """One pool at one slot: immutable, no IO, no clock, integer maths only."""
+
+    VENUE: ClassVar[str]
+    PROGRAM_ID: ClassVar[Pubkey]
+    COMPUTE_UNITS: ClassVar[int]  # what one swap may burn, with room to spare
+    SLIPPAGE_ERROR: ClassVar[int]  # the program's own code for "paid less than min_amount_out"
+
+    @classmethod
+    def discovery_filters(cls, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[AccountFilter]:
+        """Return filters that together match every pool of the pair, whichever mint the pool puts first."""
+        ...
+
+    @classmethod
+    def dependencies(cls, address: Pubkey, account: Account) -> tuple[Pubkey, ...]:
+        """Return the accounts `decode` needs besides the pool's own (vaults, mints, config); constant for a pool.
+
+        Raises:
+            PoolUnreadable: the account is not a pool of this program.
+        """
+        ...
+
+    @classmethod
+    def decode(cls, address: Pubkey, snapshot: AccountSnapshot) -> Self:
+        """Read the pool and its dependencies out of a snapshot.
+
+        Raises:
+            PoolUnreadable: an account is missing, too short, of another program or of another kind.
+        """
+        ...
+
+    @property
+    def mints(self) -> tuple[Pubkey, Pubkey]: ...
+
+    @property
+    def token_programs(self) -> tuple[Pubkey, Pubkey]:
+        """The token program of each of `mints`, in the same order."""
+        ...
+
+    def quote(self, swap: SwapRequest) -> Quote:
+        """Return exactly what the program would pay for `amount_in`.
+
+        Raises:
+            AmountTooSmall: the trader would receive nothing.
+            QuoteRefused: the program would refuse the swap; the message says why.
+        """
+        ...
+
+    def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction: ...

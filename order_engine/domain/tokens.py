@@ -1,0 +1,134 @@
+"""Tokens: the list known by symbol, mint and token accounts as bytes, and Token-2022 transfer fees."""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from solders.pubkey import Pubkey
+
+from order_engine.domain.amounts import BPS, mul_div_ceil
+from order_engine.domain.errors import PoolUnreadable
+from order_engine.domain.pool import Account
+
+TOKEN_PROGRAM: Final = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+TOKEN_2022_PROGRAM: Final = Pubkey.from_string("TokenzQdBNbLqP5VEhdkAS6EPFLC1PHnBqCXEpPxuEb")
+TOKEN_PROGRAMS: Final = frozenset({TOKEN_PROGRAM, TOKEN_2022_PROGRAM})
+ASSOCIATED_TOKEN_PROGRAM: Final = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
+WRAPPED_SOL: Final = Pubkey.from_string("So11111111111111111111111111111111111111112")
+TOKEN_ACCOUNT_RENT_LAMPORTS: Final = 2_039_280  # of 165 bytes
+
+_MINT_SIZE, _TOKEN_ACCOUNT_SIZE = 82, 165
+_MINT_DECIMALS, _TOKEN_AMOUNT = 44, 64
+_ACCOUNT_TYPE, _TYPE_MINT = 165, 1
+_TRANSFER_FEE_CONFIG, _TRANSFER_FEE_CONFIG_SIZE = 1, 108
+_OLDER_FEE, _NEWER_FEE = 72, 90  # in the extension's value: two authorities, withheld u64, then the two fees
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    mint: Pubkey
+    symbol: str  # "" when the list does not know it
+    decimals: int
+    token_program: Pubkey
+
+
+def _known(symbol: str, mint: str, decimals: int, token_program: Pubkey = TOKEN_PROGRAM) -> Token:
+    return Token(Pubkey.from_string(mint), symbol, decimals, token_program)
+
+
+KNOWN_TOKENS: Final = (
+    _known("SOL", "So11111111111111111111111111111111111111112", 9),
+    _known("USDC", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v", 6),
+    _known("USDT", "Es9vMFrzaCERmJfrF4H2FYD4KCoNkY11McCe8BenwNYB", 6),
+    _known("JUP", "JUPyiwrYJFskUPiHa7hkeR8VUtAeFoSYbKedZNsDvCN", 6),
+    _known("BONK", "DezXAZ8z7PnrnRJjz3wXBoRgixCa6xjnB7YaB1pPB263", 5),
+    _known("RAY", "4k3Dyjzvzp8eMZWUXbBCjEvwSkkk59S5iCNLY3QrkX6R", 6),
+    _known("mSOL", "mSoLzYCxHdYgdzU16g5QSh3i5K3z3KZK7ytfqcJm7So", 9),
+    _known("PYUSD", "2b1kV6DkPAnxd5ixfnxCpjxmKwqjjaYmCZfHsFu24GXo", 6, TOKEN_2022_PROGRAM),
+)
+TOKENS_BY_SYMBOL: Final[Mapping[str, Token]] = MappingProxyType({token.symbol: token for token in KNOWN_TOKENS})
+TOKENS_BY_MINT: Final[Mapping[Pubkey, Token]] = MappingProxyType({token.mint: token for token in KNOWN_TOKENS})
+
+
+def associated_token_address(owner: Pubkey, mint: Pubkey, token_program: Pubkey) -> Pubkey:
+    seeds = [bytes(owner), bytes(token_program), bytes(mint)]
+    return Pubkey.find_program_address(seeds, ASSOCIATED_TOKEN_PROGRAM)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class TransferFee:
+    """What Token-2022 withholds from a transfer at one epoch."""
+
+    maximum_fee: int
+    basis_points: int
+
+    def on(self, amount: int) -> int:
+        """Return the fee withheld when `amount` is sent. Rounds up."""
+        if self.basis_points == 0 or amount == 0:
+            return 0
+        return min(self.maximum_fee, mul_div_ceil(amount, self.basis_points, BPS))
+
+    def amount_before(self, received: int) -> int:
+        """Return what must be sent so that `received` arrives.
+
+        Source: solana-program/token-2022, interface/src/extension/transfer_fee/mod.rs, calculate_pre_fee_amount.
+        """
+        if self.basis_points == 0 or received == 0:
+            return received
+        if self.basis_points == BPS:
+            return received + self.maximum_fee
+        sent = mul_div_ceil(received, BPS, BPS - self.basis_points)
+        return received + self.maximum_fee if sent - received >= self.maximum_fee else sent
+
+
+NO_TRANSFER_FEE: Final = TransferFee(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    decimals: int
+    token_program: Pubkey
+    transfer_fee: TransferFee
+
+
+def decode_mint(address: Pubkey, account: Account, epoch: int) -> Mint:
+    """Read a mint with the transfer fee in force at `epoch`.
+
+    Raises:
+        PoolUnreadable: the account is not a mint of a token program.
+    """
+    data = account.data
+    extended = len(data) > _ACCOUNT_TYPE and data[_ACCOUNT_TYPE] == _TYPE_MINT
+    is_mint = len(data) == _MINT_SIZE or (account.owner == TOKEN_2022_PROGRAM and extended)
+    if account.owner not in TOKEN_PROGRAMS or not is_mint:
+        raise PoolUnreadable(f"account {address} is not a mint")
+    return Mint(data[_MINT_DECIMALS], account.owner, _transfer_fee(data, epoch))
+
+
+def token_amount(address: Pubkey, account: Account) -> int:
+    """Return the balance of a token account.
+
+    Raises:
+        PoolUnreadable: the account is not a token account.
+    """
+    if account.owner not in TOKEN_PROGRAMS or len(account.data) < _TOKEN_ACCOUNT_SIZE:
+        raise PoolUnreadable(f"account {address} is not a token account")
+    return int.from_bytes(account.data[_TOKEN_AMOUNT : _TOKEN_AMOUNT + 8], "little")
+
+
+def _transfer_fee(data: bytes, epoch: int) -> TransferFee:
+    """Walk the extensions (type u16, length u16, value): others may come before the transfer fee."""
+    offset = _ACCOUNT_TYPE + 1
+    while offset + 4 <= len(data):
+        kind, size = struct.unpack_from("<HH", data, offset)
+        value = offset + 4
+        if kind == _TRANSFER_FEE_CONFIG and size >= _TRANSFER_FEE_CONFIG_SIZE:
+            newer_epoch, newer_maximum, newer_bps = struct.unpack_from("<QQH", data, value + _NEWER_FEE)
+            if epoch >= newer_epoch:
+                return TransferFee(newer_maximum, newer_bps)
+            _, maximum, bps = struct.unpack_from("<QQH", data, value + _OLDER_FEE)
+            return TransferFee(maximum, bps)
+        offset = value + size
+    return NO_TRANSFER_FEE

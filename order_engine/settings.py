@@ -1,0 +1,72 @@
+"""The only reader of the environment. Every name here is an environment variable; docs list the same table."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """The engine's configuration. Unset DATABASE_URL, REDIS_URL and SOLANA_RPC_URL mean: bring your own (embedded)."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="address the servers listen on")
+    grpc_port: Port = Field(50051, description="gRPC")
+    port: Port = Field(3000, description="HTTP and WebSocket bridge")
+    database_url: str = Field("", description="PostgreSQL; unset: embedded")
+    redis_url: str = Field("", description="Redis or Valkey; unset: embedded")
+    solana_rpc_url: str = Field("", description="JSON-RPC endpoints, comma-separated; unset: paper network")
+    state_dir: Path = Field(Path(".local"), description="embedded servers' data, paper network, wallet, logs")
+    workers: int = Field(2, ge=1, le=64, description="worker processes started by `up`")
+
+    wallet_path: Path | None = Field(None, description="key file in Solana CLI format; unset: STATE_DIR/wallet.json")
+    live_trading: bool = Field(False, description="allow signing on a chain that is not our paper network")
+    default_slippage_bps: int = Field(50, ge=0, le=5000, description="when an order names none")
+    compute_unit_price_micro_lamports: int = Field(10_000, ge=0, le=10**9, description="priority fee")
+
+    max_in_flight: int = Field(10, ge=0, description="orders worked on at once, all workers; 0 = unlimited")
+    max_starts_per_minute: int = Field(100, ge=0, description="attempts started in any 60 s; 0 = unlimited")
+    max_attempts: int = Field(3, ge=1, le=20, description="attempts per order")
+    retry_delay_ms: int = Field(1000, ge=0, description="wait before the second attempt; doubles for each further one")
+    lease_seconds: float = Field(6.0, gt=0, description="how long a silent worker keeps its order")
+    orders_per_worker: int = Field(256, ge=1, description="orders one worker process works on at once")
+    venue_timeout_ms: int = Field(250, ge=1, description="a venue slower than this is left out")
+    poll_interval_ms: int = Field(400, ge=1, description="between looks for a sent transaction")
+    watch_poll_seconds: float = Field(1.0, gt=0, description="how late a lost wake-up makes a watcher")
+    drain_seconds: float = Field(10.0, ge=0, description="how long a stopping server finishes what it has")
+    database_pool_size: int = Field(10, ge=1, le=20, description="connections per process")
+    log_level: str = Field("info", description="debug, info, warning, error")
+    log_format: str = Field("auto", description="json, console, or auto: console on a terminal")
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.lower() not in {"debug", "info", "warning", "error"}:
+            raise ValueError("must be debug, info, warning or error")
+        return value.lower()
+
+    @property
+    def wallet_file(self) -> Path:
+        return self.wallet_path or self.state_dir / "wallet.json"
+
+    @property
+    def rpc_endpoints(self) -> tuple[str, ...]:
+        return tuple(url.strip() for url in self.solana_rpc_url.split(",") if url.strip())
+
+
+class PapernetSettings(BaseSettings):
+    """The paper network's configuration."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_prefix="PAPERNET_", extra="ignore", frozen=True)
+
+    port: Port = Field(8899, description="JSON-RPC")
+    seed: int = Field(1, description="decides the market and which transactions fail")
+    slot_ms: int = Field(400, ge=1, description="length of a slot")
+    land_after_slots_min: int = Field(5, ge=0, description="slots until a sent transaction lands, at least")
+    land_after_slots_max: int = Field(7, ge=0, description="slots until a sent transaction lands, at most")
+    failure_rate: float = Field(0.05, ge=0, le=1, description="share of transactions that fail on chain")
+    market_volatility_bps: int = Field(20, ge=0, le=5000, description="price move per market step; 0 = still")

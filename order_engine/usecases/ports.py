@@ -1,0 +1,218 @@
+"""What the use cases need from the outside. Adapters implement these; nothing here does IO.
+
+Every port raises `Unavailable` when what stands behind it cannot be reached.
+"""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+from uuid import UUID
+
+from solders.instruction import Instruction
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+
+from order_engine.domain.finality import Sighting
+from order_engine.domain.order import (
+    EventId,
+    Fact,
+    Fill,
+    Order,
+    OrderEvent,
+    OrderId,
+    SignedTransaction,
+)
+from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot
+
+
+class OrderStore(Protocol):
+    """Orders and their events: one transaction writes both."""
+
+    async def create(self, order: Order) -> Order:
+        """Store a new order with its first event and return it as stored, times by the store's clock.
+
+        A known (owner, request_id) returns the stored order instead, whatever its state.
+
+        Raises:
+            RequestIdReused: the request_id belongs to an order with another fingerprint; metadata has its order_id.
+        """
+        ...
+
+    async def get(self, order_id: OrderId, owner: str | None = None) -> Order:
+        """Return the order; with `owner`, only if it is theirs.
+
+        Raises:
+            OrderNotFound.
+        """
+        ...
+
+    async def append(self, order: Order, fact: Fact, event_id: EventId) -> tuple[Order, OrderEvent]:
+        """Apply `fact` to exactly this version of the order, and store both.
+
+        Stores the signed bytes, the attempt's candidates and failure, and the post-mortem in the same transaction.
+        Leaving ROUTING, BUILDING and SUBMITTED clears claim and lease. Repeating an `event_id` that was stored
+        returns what was stored.
+
+        Raises:
+            StaleOrder: the stored order is at another sequence, or the database's guards refuse the fact.
+            IllegalTransition: the fact does not fit the order as given.
+        """
+        ...
+
+    async def events(self, order_id: OrderId, after_sequence: int) -> Sequence[OrderEvent]:
+        """Return the events after a sequence, in order. Unknown orders have none."""
+        ...
+
+    async def live_transaction(self, order_id: OrderId) -> SignedTransaction | None:
+        """Return the recorded transaction that has no outcome yet."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdmissionLimits:
+    """0 is unlimited."""
+
+    max_in_flight: int  # orders in ROUTING, BUILDING or SUBMITTED, over all workers
+    max_starts_per_minute: int  # attempts started in any 60 s, over all workers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right to work on an order until the lease passes. Safety is the sequence; the lease gives liveness."""
+
+    order: Order
+    takeovers: int  # of this order while it was ROUTING or BUILDING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueOrders:
+    order_ids: Sequence[OrderId]  # oldest first
+    next_at: timedelta | None  # until the next one falls due, counted from now by the store's clock
+
+
+class OrderClaims(Protocol):
+    """Who works on what. All times are the store's own clock."""
+
+    async def start(self, order_id: OrderId, claim_id: UUID, event_id: EventId) -> tuple[Claim, OrderEvent] | None:
+        """Start the next attempt of a PENDING order that is due, if the limits admit it now.
+
+        The oldest due orders go first: an order is admitted only if it is among the first that fit. None otherwise:
+        waiting writes nothing and costs no attempt.
+        """
+        ...
+
+    async def take_over(self, order_id: OrderId, claim_id: UUID) -> Claim | None:
+        """Claim an order in flight whose lease has passed. No event; needs no slot."""
+        ...
+
+    async def reload(self, order_id: OrderId, claim_id: UUID) -> Claim | None:
+        """Return the order as it stands if it is in flight and still claimed by `claim_id`."""
+        ...
+
+    async def renew(self, claim_ids: Sequence[UUID]) -> set[UUID]:
+        """Extend the leases and return those that are still ours."""
+        ...
+
+    async def release(self, claim_ids: Sequence[UUID]) -> None:
+        """Let the leases pass now, so that another worker takes over at once."""
+        ...
+
+    async def due(self, at_most: int) -> DueOrders:
+        """Return the orders a worker should look at: all with a passed lease, and PENDING ones the limits admit."""
+        ...
+
+
+class Subscription(Protocol):
+    async def wait(self, at_most: timedelta) -> None:
+        """Return on a wake-up, or when the time is up."""
+        ...
+
+
+class OrderSignals(Protocol):
+    """Wake-ups, never data: a lost one costs latency, not correctness. Never raises."""
+
+    def publish(self, order_id: OrderId, sequence: int) -> None: ...
+    def subscribe(self, order_id: OrderId) -> AbstractAsyncContextManager[Subscription]: ...
+
+
+class TaskQueue(Protocol):
+    """Hints to the workers: "look at this order". Best effort, never raises: the sweeper repeats what is lost."""
+
+    def hint(self, order_id: OrderId) -> None: ...
+
+
+class PoolIndex(Protocol):
+    async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[tuple[Pubkey, Account]]:
+        """Return address and account of every known pool of the pair on one program. The account may be minutes old."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Simulation:
+    error: str | None  # JSON, as the chain reports it
+    custom_code: int | None  # of a program's own error
+    instruction_index: int | None
+    logs: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionPlan:
+    """What is to be signed for one attempt."""
+
+    instructions: Sequence[Instruction]
+    compute_unit_limit: int
+
+
+class Chain(Protocol):
+    """Solana, over JSON-RPC. Reads are at `confirmed` unless said."""
+
+    async def accounts(self, addresses: Sequence[Pubkey]) -> AccountSnapshot:
+        """Read accounts and the chain's clock at one slot. Addresses that do not exist are not in the snapshot."""
+        ...
+
+    async def program_accounts(
+        self, program_id: Pubkey, account_filter: AccountFilter
+    ) -> Sequence[tuple[Pubkey, Account]]: ...
+
+    async def simulate(self, plan: TransactionPlan) -> Simulation:
+        """Run the plan without signing or sending it."""
+        ...
+
+    async def send(self, transaction: SignedTransaction) -> None:
+        """Broadcast to every endpoint, without preflight. Safe to repeat; a refusal is no outcome and not raised."""
+        ...
+
+    async def sightings(self, signature: Signature) -> Sequence[Sighting]:
+        """Ask every endpoint: height first, then the signature. One entry for each that answered both."""
+        ...
+
+    async def fill(self, signature: Signature) -> Fill | None:
+        """Return what a landed transaction did to our wallet, None while no endpoint can say it."""
+        ...
+
+
+class Wallet(Protocol):
+    @property
+    def address(self) -> Pubkey: ...
+
+    async def sign(self, order_id: OrderId, attempt: int, plan: TransactionPlan) -> SignedTransaction:
+        """Fetch a blockhash and sign. Asked again for the same order and attempt, return the first transaction."""
+        ...
+
+
+class Clock(Protocol):
+    def now(self) -> datetime: ...
+    async def sleep(self, duration: timedelta) -> None: ...
+
+
+class Identifiers(Protocol):
+    """Random identifiers, behind a port so that the core stays deterministic."""
+
+    def order_id(self) -> OrderId:
+        """Return a new UUIDv7."""
+        ...
+
+    def event_id(self) -> EventId: ...
+    def claim_id(self) -> UUID: ...
