@@ -9,10 +9,11 @@
   - IllegalTransition        a bug, or a duplicate delivery
   - StaleOrder               lost a race: reload and decide again
   - Unavailable              a dependency is down, or the process is draining: retry later
+    + ChainUnavailable       no Solana endpoint gave a usable answer
   - AttemptError             ends an attempt; `code` becomes the failure's reason
     + QuoteRefused           one pool cannot fill the order; never ends an attempt by itself
     + NoRoute  AmountTooSmall  UnknownMint  InsufficientFunds  SlippageExceeded
-    + TransactionFailed  TransactionExpired  WorkerLost  InternalFailure
+    + TransactionFailed  TransactionExpired  WorkerLost  ChainSilent
   - PoolUnreadable           an account is not what its program writes: the pool is left out
 """
 
@@ -72,6 +73,10 @@ class Unavailable(EngineError):
     retryable = True
 
 
+class ChainUnavailable(Unavailable):
+    code = "CHAIN_UNAVAILABLE"
+
+
 class AttemptError(EngineError):
     """Ends an attempt. `retryable` says whether another attempt can go better."""
 
@@ -118,10 +123,11 @@ class WorkerLost(AttemptError):
     code = "WORKER_LOST"
 
 
-class InternalFailure(AttemptError):
-    """A bug met while working on an order: the order fails with it instead of hanging."""
+class ChainSilent(AttemptError):
+    """The chain stayed unreachable for as long as an attempt waits for it."""
 
-    code = "INTERNAL"
+    code = "CHAIN_UNAVAILABLE"
+    retryable = True
 
 
 class PoolUnreadable(EngineError):

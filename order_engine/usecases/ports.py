@@ -3,11 +3,11 @@
 Every port raises `Unavailable` when what stands behind it cannot be reached.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from solders.instruction import Instruction
@@ -24,7 +24,7 @@ from order_engine.domain.order import (
     OrderId,
     SignedTransaction,
 )
-from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot
+from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, SwapRequest
 
 
 class OrderStore(Protocol):
@@ -63,6 +63,10 @@ class OrderStore(Protocol):
 
     async def events(self, order_id: OrderId, after_sequence: int) -> Sequence[OrderEvent]:
         """Return the events after a sequence, in order. Unknown orders have none."""
+        ...
+
+    async def latest_sequences(self, order_ids: Sequence[OrderId]) -> Mapping[OrderId, int]:
+        """Return the sequence of the last event of each order that exists, read together."""
         ...
 
     async def live_transaction(self, order_id: OrderId) -> SignedTransaction | None:
@@ -137,6 +141,9 @@ class OrderSignals(Protocol):
     def subscribe(self, order_id: OrderId) -> AbstractAsyncContextManager[Subscription]: ...
 
 
+EXECUTE_ORDER: Final = "execute_order"  # the one background task: names its queue and its actor
+
+
 class TaskQueue(Protocol):
     """Hints to the workers: "look at this order". Best effort, never raises: the sweeper repeats what is lost."""
 
@@ -152,15 +159,14 @@ class PoolIndex(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Simulation:
     error: str | None  # JSON, as the chain reports it
-    custom_code: int | None  # of a program's own error
-    instruction_index: int | None
     logs: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionPlan:
-    """What is to be signed for one attempt."""
+    """What is to be signed for one attempt, by its payer alone."""
 
+    payer: Pubkey
     instructions: Sequence[Instruction]
     compute_unit_limit: int
 
@@ -188,8 +194,8 @@ class Chain(Protocol):
         """Ask every endpoint: height first, then the signature. One entry for each that answered both."""
         ...
 
-    async def fill(self, signature: Signature) -> Fill | None:
-        """Return what a landed transaction did to our wallet, None while no endpoint can say it."""
+    async def fill(self, signature: Signature, swap: SwapRequest, wallet: Pubkey) -> Fill | None:
+        """Return what a landed transaction did to the wallet, None while no endpoint can say it."""
         ...
 
 
@@ -200,6 +206,12 @@ class Wallet(Protocol):
     async def sign(self, order_id: OrderId, attempt: int, plan: TransactionPlan) -> SignedTransaction:
         """Fetch a blockhash and sign. Asked again for the same order and attempt, return the first transaction."""
         ...
+
+
+class OrderObserver(Protocol):
+    """Told of every fact after it is stored, for logs and metrics. Never raises."""
+
+    def recorded(self, order: Order, event: OrderEvent) -> None: ...
 
 
 class Clock(Protocol):

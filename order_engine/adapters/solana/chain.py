@@ -1,0 +1,177 @@
+"""Chain over JSON-RPC, on one or more endpoints."""
+
+import asyncio
+import base64
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+import httpx
+import orjson
+import structlog
+from base58 import b58encode
+from solders.hash import Hash
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
+from solders.signature import Signature
+from solders.transaction import VersionedTransaction
+
+from order_engine.adapters.batching import Batcher
+from order_engine.adapters.solana import replies
+from order_engine.adapters.solana.fills import fill_of
+from order_engine.adapters.solana.json_rpc import JsonRpc, RpcError
+from order_engine.domain.errors import ChainUnavailable
+from order_engine.domain.finality import Landed, Sighting
+from order_engine.domain.order import Fill, SignedTransaction
+from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, SwapRequest
+from order_engine.usecases.ports import Simulation, TransactionPlan
+
+CLOCK_SYSVAR: Final = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
+SIGNATURES_PER_STATUS_CALL: Final = 256
+_CONFIRMED: Final = {"commitment": "confirmed"}
+_SEEN: Final = frozenset({"confirmed", "finalized"})
+
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+class SolanaChain:
+    """Reads ask the endpoints in order until one answers; sends and searches ask all of them."""
+
+    def __init__(self, endpoints: Sequence[JsonRpc]) -> None:
+        self._endpoints = tuple(endpoints)
+        self._searches: Batcher[Signature, Sequence[Sighting]] = Batcher(
+            self._search, max_batch=SIGNATURES_PER_STATUS_CALL
+        )
+
+    async def genesis_hashes(self) -> list[Hash]:
+        """Return the genesis hash of every endpoint.
+
+        Raises:
+            ChainUnavailable: one of them did not answer.
+        """
+        texts = await asyncio.gather(*(one.call("getGenesisHash", [], replies.TEXT) for one in self._endpoints))
+        return [Hash.from_string(text) for text in texts]
+
+    async def latest_blockhash(self) -> tuple[Hash, int]:
+        """Return a blockhash and its last_valid_block_height, both of one reply."""
+        reply = await self._first(lambda rpc: rpc.call("getLatestBlockhash", [_CONFIRMED], replies.BLOCKHASH))
+        return Hash.from_string(reply.value.blockhash), reply.value.last_valid_block_height
+
+    async def accounts(self, addresses: Sequence[Pubkey]) -> AccountSnapshot:
+        keys = [CLOCK_SYSVAR, *addresses]
+        params = [[str(key) for key in keys], {**_CONFIRMED, "encoding": "base64"}]
+        reply = await self._first(lambda rpc: rpc.call("getMultipleAccounts", params, replies.ACCOUNTS))
+        found = {key: _decoded(raw) for key, raw in zip(keys, reply.value, strict=False) if raw is not None}
+        clock = found.pop(CLOCK_SYSVAR, None)
+        if clock is None or len(clock.data) < 40 or len(reply.value) != len(keys):
+            raise ChainUnavailable("getMultipleAccounts: malformed reply")
+        _, _, epoch, _, unix_timestamp = struct.unpack_from("<QqQQq", clock.data)
+        return AccountSnapshot(slot=reply.context.slot, unix_timestamp=unix_timestamp, epoch=epoch, accounts=found)
+
+    async def program_accounts(
+        self, program_id: Pubkey, account_filter: AccountFilter
+    ) -> Sequence[tuple[Pubkey, Account]]:
+        filters: list[object] = [{"dataSize": account_filter.data_size}]
+        for offset, expected in account_filter.memcmp:
+            filters.append({"memcmp": {"offset": offset, "bytes": b58encode(expected).decode()}})
+        params = [str(program_id), {**_CONFIRMED, "encoding": "base64", "filters": filters}]
+        found = await self._first(lambda rpc: rpc.call("getProgramAccounts", params, replies.PROGRAM_ACCOUNTS))
+        return [(Pubkey.from_string(one.pubkey), _decoded(one.account)) for one in found]
+
+    async def simulate(self, plan: TransactionPlan) -> Simulation:
+        message = MessageV0.try_compile(plan.payer, list(plan.instructions), [], Hash.default())
+        unsigned = VersionedTransaction.populate(message, [Signature.default()])
+        options = {**_CONFIRMED, "encoding": "base64", "sigVerify": False, "replaceRecentBlockhash": True}
+        params = [base64.b64encode(bytes(unsigned)).decode(), options]
+        reply = await self._first(lambda rpc: rpc.call("simulateTransaction", params, replies.SIMULATION))
+        return Simulation(error=_error_text(reply.value.err), logs=reply.value.logs or [])
+
+    async def send(self, transaction: SignedTransaction) -> None:
+        options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
+        params = [base64.b64encode(transaction.raw).decode(), options]
+        await asyncio.gather(*(self._send(rpc, transaction, params) for rpc in self._endpoints))
+
+    async def sightings(self, signature: Signature) -> Sequence[Sighting]:
+        return await self._searches.submit(signature)
+
+    async def fill(self, signature: Signature, swap: SwapRequest, wallet: Pubkey) -> Fill | None:
+        options = {**_CONFIRMED, "encoding": "json", "maxSupportedTransactionVersion": 0}
+        for rpc in self._endpoints:
+            try:
+                found = await rpc.call("getTransaction", [str(signature), options], replies.TRANSACTION)
+            except (ChainUnavailable, RpcError):
+                continue
+            if found is not None:
+                return fill_of(found, signature, swap, wallet)
+        return None
+
+    async def _send(self, rpc: JsonRpc, transaction: SignedTransaction, params: Sequence[object]) -> None:
+        try:
+            await rpc.call("sendTransaction", params, replies.TEXT)
+        except (ChainUnavailable, RpcError) as error:
+            log.info("send_refused", endpoint=rpc.name, signature=str(transaction.signature), error=str(error))
+
+    async def _search(self, signatures: Sequence[Signature]) -> Sequence[Sequence[Sighting]]:
+        """Search every endpoint for all of them at once; one list of sightings for each signature."""
+        answers = await asyncio.gather(*(self._search_one(rpc, signatures) for rpc in self._endpoints))
+        return [[answer[index] for answer in answers if answer] for index in range(len(signatures))]
+
+    async def _search_one(self, rpc: JsonRpc, signatures: Sequence[Signature]) -> list[Sighting]:
+        """Height first, then the signatures: the other order would call a just-landed transaction dead."""
+        options = {"searchTransactionHistory": True}
+        try:
+            height = await rpc.call("getEpochInfo", [{"commitment": "finalized"}], replies.EPOCH_INFO)
+            params = [[str(signature) for signature in signatures], options]
+            reply = await rpc.call("getSignatureStatuses", params, replies.STATUSES)
+        except (ChainUnavailable, RpcError) as error:
+            log.info("search_failed", endpoint=rpc.name, error=str(error))
+            return []
+        if len(reply.value) != len(signatures):
+            return []
+        return [
+            Sighting(
+                endpoint=rpc.name,
+                finalized_block_height=height.block_height,
+                finalized_slot=height.absolute_slot,
+                context_slot=reply.context.slot,
+                landed=_landed(status),
+            )
+            for status in reply.value
+        ]
+
+    async def _first(self, ask: Callable[[JsonRpc], Awaitable[T]]) -> T:
+        reasons = []
+        for rpc in self._endpoints:
+            try:
+                return await ask(rpc)
+            except (ChainUnavailable, RpcError) as error:
+                reasons.append(str(error))
+        raise ChainUnavailable("; ".join(reasons))
+
+
+@asynccontextmanager
+async def open_chain(urls: Sequence[str], timeout_seconds: float = 5.0) -> AsyncIterator[SolanaChain]:
+    """A chain on these endpoints while the context lasts. Transports never repeat a request by themselves."""
+    limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
+    async with httpx.AsyncClient(timeout=timeout_seconds, limits=limits, trust_env=False) as client:
+        yield SolanaChain([JsonRpc(url, client) for url in urls])
+
+
+def _decoded(raw: replies.RawAccount) -> Account:
+    try:
+        return raw.decode()
+    except ValueError as error:
+        raise ChainUnavailable("malformed account in a reply") from error
+
+
+def _landed(status: replies.SignatureStatus | None) -> Landed | None:
+    """`processed` does not count: it may still be dropped with its fork."""
+    if status is None or status.confirmation_status not in _SEEN:
+        return None
+    return Landed(slot=status.slot, error=_error_text(status.err))
+
+
+def _error_text(error: object) -> str | None:
+    return None if error is None else orjson.dumps(error).decode()
