@@ -1,0 +1,159 @@
+"""The two curves of DAMM v2 as pure integer functions. Prices are Q64 square roots of B per A, liquidity is Q64.
+
+Rounding always favours the pool: down for what it pays, up for what it takes.
+"""
+
+from dataclasses import dataclass
+from math import isqrt
+from typing import Protocol
+
+from order_engine.domain.amounts import U64_MAX, mul_div_ceil, mul_div_floor
+from order_engine.venues.meteora_damm_v2.refusals import MathOverflow, PriceRangeViolation
+
+Q64 = 1 << 64
+Q128 = 1 << 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """What a curve exchanges, without any fee, and the price behind it."""
+
+    amount_in: int
+    amount_out: int
+    sqrt_price: int
+
+
+class Curve(Protocol):
+    def exact_in(self, amount: int, *, a_to_b: bool) -> Step:
+        """Raises: PriceRangeViolation, MathOverflow."""
+        ...
+
+    def exact_out(self, amount: int, *, a_to_b: bool) -> Step:
+        """Raises: PriceRangeViolation, MathOverflow."""
+        ...
+
+    def partial_fill(self, amount: int, *, a_to_b: bool) -> Step:
+        """Take no more of `amount` than the bound allows.
+
+        Raises:
+            MathOverflow.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConcentratedCurve:
+    """Liquidity that is the same everywhere between two prices."""
+
+    liquidity: int
+    sqrt_price: int
+    sqrt_min_price: int
+    sqrt_max_price: int
+
+    def exact_in(self, amount: int, *, a_to_b: bool) -> Step:
+        after = self._price_after_input(amount, a_to_b=a_to_b)
+        self._require_in_range(after)
+        return _step(amount, self._delta_out(after, a_to_b=a_to_b), after)
+
+    def exact_out(self, amount: int, *, a_to_b: bool) -> Step:
+        after = self._price_after_output(amount, a_to_b=a_to_b)
+        self._require_in_range(after)
+        return _step(self._delta_in(after, a_to_b=a_to_b), amount, after)
+
+    def partial_fill(self, amount: int, *, a_to_b: bool) -> Step:
+        after = self._price_after_input(amount, a_to_b=a_to_b)
+        if self.sqrt_min_price <= after <= self.sqrt_max_price:
+            return _step(amount, self._delta_out(after, a_to_b=a_to_b), after)
+        bound = self.sqrt_min_price if a_to_b else self.sqrt_max_price
+        used = min(amount, self._delta_in(bound, a_to_b=a_to_b))
+        return _step(used, self._delta_out(bound, a_to_b=a_to_b), bound)
+
+    def _price_after_input(self, amount: int, *, a_to_b: bool) -> int:
+        """Round towards the current price, so that less is paid out."""
+        self._require_liquidity()
+        if a_to_b:
+            return mul_div_ceil(self.liquidity, self.sqrt_price, self.liquidity + amount * self.sqrt_price)
+        return self.sqrt_price + mul_div_floor(amount, Q128, self.liquidity)
+
+    def _price_after_output(self, amount: int, *, a_to_b: bool) -> int:
+        """Round away from the current price, so that more is taken in."""
+        self._require_liquidity()
+        if a_to_b:
+            return self.sqrt_price - mul_div_ceil(amount, Q128, self.liquidity)
+        left = self.liquidity - amount * self.sqrt_price
+        if left <= 0:
+            raise PriceRangeViolation(f"{amount} of A is more than the liquidity holds")
+        return mul_div_ceil(self.liquidity, self.sqrt_price, left)
+
+    def _delta_in(self, after: int, *, a_to_b: bool) -> int:
+        if a_to_b:
+            return delta_a(self.liquidity, after, self.sqrt_price, round_up=True)
+        return delta_b(self.liquidity, self.sqrt_price, after, round_up=True)
+
+    def _delta_out(self, after: int, *, a_to_b: bool) -> int:
+        if a_to_b:
+            return delta_b(self.liquidity, after, self.sqrt_price, round_up=False)
+        return delta_a(self.liquidity, self.sqrt_price, after, round_up=False)
+
+    def _require_in_range(self, price: int) -> None:
+        if not self.sqrt_min_price <= price <= self.sqrt_max_price:
+            raise PriceRangeViolation(f"price {price} is outside {self.sqrt_min_price}..{self.sqrt_max_price}")
+
+    def _require_liquidity(self) -> None:
+        if self.liquidity == 0:
+            raise MathOverflow("the pool has no liquidity")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompoundingCurve:
+    """Constant product of the reserves; the stored price follows them and is not part of the exchange."""
+
+    amount_a: int
+    amount_b: int
+
+    def exact_in(self, amount: int, *, a_to_b: bool) -> Step:
+        reserve_in, reserve_out = self._reserves(a_to_b=a_to_b)
+        if reserve_in + amount == 0:
+            raise MathOverflow("the pool is empty")
+        return _step(amount, mul_div_floor(reserve_out, amount, reserve_in + amount), 0)
+
+    def exact_out(self, amount: int, *, a_to_b: bool) -> Step:
+        reserve_in, reserve_out = self._reserves(a_to_b=a_to_b)
+        if amount >= reserve_out:
+            raise MathOverflow(f"{amount} is not less than the reserve of {reserve_out}")
+        return _step(mul_div_ceil(reserve_in, amount, reserve_out - amount), amount, 0)
+
+    def partial_fill(self, amount: int, *, a_to_b: bool) -> Step:
+        return self.exact_in(amount, a_to_b=a_to_b)
+
+    def _reserves(self, *, a_to_b: bool) -> tuple[int, int]:
+        return (self.amount_a, self.amount_b) if a_to_b else (self.amount_b, self.amount_a)
+
+
+def delta_a(liquidity: int, lower: int, upper: int, *, round_up: bool) -> int:
+    """Return the amount of A between two prices."""
+    mul_div = mul_div_ceil if round_up else mul_div_floor
+    return mul_div(liquidity, upper - lower, lower * upper)
+
+
+def delta_b(liquidity: int, lower: int, upper: int, *, round_up: bool) -> int:
+    """Return the amount of B between two prices."""
+    mul_div = mul_div_ceil if round_up else mul_div_floor
+    return mul_div(liquidity, upper - lower, Q128)
+
+
+def compounding_sqrt_price(amount_a: int, amount_b: int) -> int:
+    """Return the Q64 square root of the reserves' ratio. Rounds down."""
+    if amount_a == 0:
+        raise MathOverflow("the pool holds no A")
+    return isqrt(mul_div_floor(amount_b, Q128, amount_a))
+
+
+def require_u64(amount: int) -> int:
+    if not 0 <= amount <= U64_MAX:
+        raise MathOverflow(f"{amount} does not fit 64 bits")
+    return amount
+
+
+def _step(amount_in: int, amount_out: int, sqrt_price: int) -> Step:
+    return Step(amount_in=require_u64(amount_in), amount_out=require_u64(amount_out), sqrt_price=sqrt_price)
