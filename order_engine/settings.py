@@ -1,9 +1,9 @@
 """The only reader of the environment. Every name here is an environment variable; docs list the same table."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
@@ -19,6 +19,7 @@ class Settings(BaseSettings):
     port: Port = Field(3000, description="HTTP and WebSocket bridge")
     database_url: str = Field("", description="PostgreSQL; unset: embedded")
     redis_url: str = Field("", description="Redis or Valkey; unset: embedded")
+    redis_namespace: str = Field("order_engine", min_length=1, max_length=64, description="prefix of every Redis key")
     solana_rpc_url: str = Field("", description="JSON-RPC endpoints, comma-separated; unset: paper network")
     state_dir: Path = Field(Path(".local"), description="embedded servers' data, paper network, wallet, logs")
     workers: int = Field(2, ge=1, le=64, description="worker processes started by `up`")
@@ -65,8 +66,19 @@ class PapernetSettings(BaseSettings):
 
     port: Port = Field(8899, description="JSON-RPC")
     seed: int = Field(1, description="decides the market and which transactions fail")
-    slot_ms: int = Field(400, ge=1, description="length of a slot")
-    land_after_slots_min: int = Field(5, ge=0, description="slots until a sent transaction lands, at least")
-    land_after_slots_max: int = Field(7, ge=0, description="slots until a sent transaction lands, at most")
+    slot_ms: int = Field(400, ge=1, le=60_000, description="length of a slot")
+    land_after_slots_min: int = Field(5, ge=0, le=150, description="slots until a sent transaction lands, at least")
+    land_after_slots_max: int = Field(7, ge=0, le=150, description="slots until a sent transaction lands, at most")
     failure_rate: float = Field(0.05, ge=0, le=1, description="share of transactions that fail on chain")
-    market_volatility_bps: int = Field(20, ge=0, le=5000, description="price move per market step; 0 = still")
+    market_volatility_bps: int = Field(20, ge=0, le=5000, description="most a price moves per market step; 0 = still")
+    market_step_slots: int = Field(5, ge=1, description="slots between market steps")
+    airdrop_max_lamports: int = Field(10_000 * 10**9, ge=0, description="most that one requestAirdrop gives")
+    faults: str = Field(
+        "", description="fault plan, such as drop=0.05,delay=0.1:20,late=0.02,duplicate=0.1,lag=8,http_429=0.02"
+    )
+
+    @model_validator(mode="after")
+    def _landing_range(self) -> Self:
+        if self.land_after_slots_min > self.land_after_slots_max:
+            raise ValueError("PAPERNET_LAND_AFTER_SLOTS_MIN is above PAPERNET_LAND_AFTER_SLOTS_MAX")
+        return self

@@ -1,0 +1,208 @@
+"""The composition root: the only file that names every adapter. It builds each process out of its settings."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from solders.hash import Hash
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from order_engine.adapters.observer import LoggingObserver
+from order_engine.adapters.postgres.database import is_reachable, open_database
+from order_engine.adapters.postgres.order_claims import PostgresOrderClaims
+from order_engine.adapters.postgres.order_store import PostgresOrderStore
+from order_engine.adapters.redis.broker import HintBroker
+from order_engine.adapters.redis.order_signals import RedisOrderSignals
+from order_engine.adapters.redis.task_queue import RedisTaskQueue
+from order_engine.adapters.solana.chain import SolanaChain, open_chain
+from order_engine.adapters.solana.pool_index import DiscoveredPools
+from order_engine.adapters.solana.wallet import KeypairWallet, load_keypair
+from order_engine.adapters.system import RandomIdentifiers, SystemClock
+from order_engine.api.server import serve
+from order_engine.api.services import Services
+from order_engine.domain.errors import ChainUnavailable, EngineError
+from order_engine.domain.paper import is_paper_network
+from order_engine.settings import Settings
+from order_engine.usecases.cancel_order import CancelOrder
+from order_engine.usecases.check_wallet import CheckWallet
+from order_engine.usecases.execute_order import ExecuteOrder, ExecutionPolicy
+from order_engine.usecases.explain_order import ExplainOrder
+from order_engine.usecases.find_route import FindRoute
+from order_engine.usecases.get_order import GetOrder
+from order_engine.usecases.get_token import GetToken
+from order_engine.usecases.list_tokens import ListTokens
+from order_engine.usecases.ports import AdmissionLimits
+from order_engine.usecases.stream_order_status import StreamOrderStatus
+from order_engine.usecases.submit_order import SubmitOrder
+from order_engine.venues import VENUES
+from order_engine.worker.run import WorkerPolicy, run_worker
+
+CHAIN_TRIES_AT_START = 60  # one a second: the chain may start later than we do
+
+
+class MissingSetting(EngineError):
+    """A process was started without what it needs; the message names the setting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the API and the workers have in common."""
+
+    database: AsyncEngine
+    store: PostgresOrderStore
+    signals: RedisOrderSignals
+    chain: SolanaChain
+
+
+@asynccontextmanager
+async def _shared(settings: Settings, application_name: str) -> AsyncIterator[Shared]:
+    _require(settings, "database_url", "redis_url", "solana_rpc_url")
+    async with AsyncExitStack() as stack:
+        database = open_database(settings.database_url, settings.database_pool_size, application_name)
+        stack.push_async_callback(database.dispose)
+        store = PostgresOrderStore(database)
+        signals = RedisOrderSignals(
+            settings.redis_url,
+            latest_sequences=store.latest_sequences,
+            poll_interval=timedelta(seconds=settings.watch_poll_seconds),
+            namespace=settings.redis_namespace,
+        )
+        yield Shared(
+            database,
+            store,
+            await stack.enter_async_context(signals),
+            await stack.enter_async_context(open_chain(settings.rpc_endpoints)),
+        )
+
+
+async def serve_api(settings: Settings) -> None:
+    """Run the gRPC server until it is told to stop.
+
+    Raises:
+        MissingSetting: DATABASE_URL, REDIS_URL or SOLANA_RPC_URL is not set.
+        OSError: the port is in use.
+    """
+    async with (
+        _shared(settings, "order_engine_api") as shared,
+        RedisTaskQueue(settings.redis_url, namespace=settings.redis_namespace) as queue,
+    ):
+        await serve(
+            _services(settings, shared, queue),
+            host=settings.host,
+            port=settings.grpc_port,
+            drain_seconds=settings.drain_seconds,
+            check_ready=partial(is_reachable, shared.database),
+            on_ready=lambda port: None,
+        )
+
+
+def _services(settings: Settings, shared: Shared, queue: RedisTaskQueue) -> Services:
+    store, signals, identifiers = shared.store, shared.signals, RandomIdentifiers()
+    return Services(
+        submit_order=SubmitOrder(
+            store=store,
+            queue=queue,
+            signals=signals,
+            identifiers=identifiers,
+            clock=SystemClock(),
+            default_slippage_bps=settings.default_slippage_bps,
+            max_attempts=settings.max_attempts,
+        ),
+        get_order=GetOrder(store=store),
+        cancel_order=CancelOrder(store, signals, LoggingObserver(), identifiers),
+        explain_order=ExplainOrder(store),
+        stream_order_status=StreamOrderStatus(
+            store=store, signals=signals, reread_every=timedelta(seconds=30 * settings.watch_poll_seconds)
+        ),
+        get_token=GetToken(chain=shared.chain),
+        list_tokens=ListTokens(),
+    )
+
+
+async def serve_worker(settings: Settings) -> None:
+    """Work on orders until told to stop.
+
+    Raises:
+        MissingSetting: a setting is missing, or the chain is not our paper network and LIVE_TRADING is not set.
+        WalletFileError: the key file cannot be used.
+        ChainUnavailable: the chain did not answer for a minute.
+    """
+    keypair = load_keypair(settings.wallet_file)
+    async with _shared(settings, "order_engine_worker") as shared:
+        await _check_chain(settings, shared.chain)
+        limits = AdmissionLimits(
+            max_in_flight=settings.max_in_flight, max_starts_per_minute=settings.max_starts_per_minute
+        )
+        lease = timedelta(seconds=settings.lease_seconds)
+        claims = PostgresOrderClaims(shared.database, limits=limits, lease=lease)
+        await run_worker(
+            execute_order=_execute_order(settings, shared, claims, KeypairWallet(keypair, shared.chain)),
+            claims=claims,
+            identifiers=RandomIdentifiers(),
+            broker=HintBroker(settings.redis_url, namespace=settings.redis_namespace),
+            policy=WorkerPolicy(
+                orders_at_once=settings.orders_per_worker,
+                lease=lease,
+                grace=timedelta(seconds=settings.drain_seconds),
+            ),
+        )
+
+
+def _execute_order(
+    settings: Settings, shared: Shared, claims: PostgresOrderClaims, wallet: KeypairWallet
+) -> ExecuteOrder:
+    price = settings.compute_unit_price_micro_lamports
+    return ExecuteOrder(
+        store=shared.store,
+        claims=claims,
+        signals=shared.signals,
+        observer=LoggingObserver(),
+        chain=shared.chain,
+        wallet=wallet,
+        find_route=FindRoute(
+            chain=shared.chain,
+            pool_index=DiscoveredPools(shared.chain, VENUES),
+            venues=VENUES,
+            venue_timeout=timedelta(milliseconds=settings.venue_timeout_ms),
+            compute_unit_price_micro_lamports=price,
+        ),
+        check_wallet=CheckWallet(shared.chain, wallet.address),
+        venues={venue.VENUE: venue for venue in VENUES.values()},
+        clock=SystemClock(),
+        identifiers=RandomIdentifiers(),
+        policy=ExecutionPolicy(
+            retry_delay=timedelta(milliseconds=settings.retry_delay_ms),
+            poll_interval=timedelta(milliseconds=settings.poll_interval_ms),
+            compute_unit_price_micro_lamports=price,
+        ),
+    )
+
+
+async def _check_chain(settings: Settings, chain: SolanaChain) -> None:
+    """Sign on our own paper network only, unless live trading was asked for; and never on two chains at once."""
+    hashes = await _genesis_hashes(chain)
+    if len(set(hashes)) > 1:
+        raise MissingSetting(f"SOLANA_RPC_URL names endpoints of different chains: {', '.join(map(str, hashes))}")
+    if not settings.live_trading and not all(map(is_paper_network, hashes)):
+        raise MissingSetting(
+            f"the chain with genesis hash {hashes[0]} is not our paper network: "
+            "set LIVE_TRADING=true to sign with real money"
+        )
+
+
+async def _genesis_hashes(chain: SolanaChain) -> list[Hash]:
+    for _ in range(CHAIN_TRIES_AT_START - 1):
+        try:
+            return await chain.genesis_hashes()
+        except ChainUnavailable:
+            await SystemClock().sleep(timedelta(seconds=1))
+    return await chain.genesis_hashes()
+
+
+def _require(settings: Settings, *names: str) -> None:
+    missing = [name.upper() for name in names if not getattr(settings, name)]
+    if missing:
+        raise MissingSetting(f"{' and '.join(missing)} must be set; `{sys.executable} -m order_engine up` sets them")
