@@ -1,0 +1,18 @@
+"""The venues the engine trades on, by program: add a venue by adding its line."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from solders.pubkey import Pubkey
+
+from order_engine.domain.pool import Pool
+from order_engine.venues.meteora_damm_v2.pool import MeteoraDammV2Pool
+from order_engine.venues.raydium_cpmm.pool import RaydiumCpmmPool
+
+VENUES: Final[Mapping[Pubkey, type[Pool]]] = MappingProxyType(
+    {
+        RaydiumCpmmPool.PROGRAM_ID: RaydiumCpmmPool,
+        MeteoraDammV2Pool.PROGRAM_ID: MeteoraDammV2Pool,
+    }
+)

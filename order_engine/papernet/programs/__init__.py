@@ -26,6 +26,14 @@ class ProgramError(Exception):
         self.code = code
 
 
+class RuntimeProgramError(ProgramError):
+    """The program fails with one of the runtime's own errors: `name` stands in JSON-RPC instead of {"Custom": code}."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(0, message)
+        self.name = name
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwapEffects:
     transfers: tuple[Instruction, ...]  # token instructions; vault authorities sign though no key exists for them

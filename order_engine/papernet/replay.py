@@ -1,0 +1,95 @@
+"""Replays recorded swaps through the emulated programs and the engine's quotes: both must agree to the last unit.
+
+Nothing is skipped: a venue that is not known here is a failure of each of its vectors.
+"""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from pydantic import ValidationError
+from solders.pubkey import Pubkey
+
+from order_engine.domain.pool import Account
+from order_engine.papernet.programs.meteora_damm_v2 import MeteoraDammV2
+from order_engine.papernet.programs.raydium_cpmm import RaydiumCpmm
+from order_engine.papernet.replay_case import ReplayCase, ReplayVenue
+from order_engine.papernet.vector_file import VectorFile, VectorOutline, load_json
+from order_engine.venues.meteora_damm_v2 import layout as meteora_damm_v2
+from order_engine.venues.meteora_damm_v2.pool import MeteoraDammV2Pool
+from order_engine.venues.raydium_cpmm import layout as raydium_cpmm
+from order_engine.venues.raydium_cpmm.pool import RaydiumCpmmPool
+
+
+def _raydium_cpmm_fields(address: Pubkey, account: Account) -> Mapping[str, int]:
+    state = raydium_cpmm.decode_pool(address, account)
+    return {
+        "protocol_fees_a": state.protocol_fees[0],
+        "protocol_fees_b": state.protocol_fees[1],
+        "fund_fees_a": state.fund_fees[0],
+        "fund_fees_b": state.fund_fees[1],
+        "creator_fees_a": state.creator_fees[0],
+        "creator_fees_b": state.creator_fees[1],
+    }
+
+
+def _meteora_damm_v2_fields(address: Pubkey, account: Account) -> Mapping[str, int]:
+    state = meteora_damm_v2.decode_pool(address, account)
+    dynamic = state.dynamic_fee
+    return {
+        "sqrt_price": state.sqrt_price,
+        "liquidity": state.liquidity,
+        "protocol_a_fee": state.protocol_a_fee,
+        "protocol_b_fee": state.protocol_b_fee,
+        "token_a_amount": state.token_a_amount,
+        "token_b_amount": state.token_b_amount,
+        "volatility_accumulator": dynamic.volatility_accumulator if dynamic else 0,
+        "volatility_reference": dynamic.volatility_reference if dynamic else 0,
+        "sqrt_price_reference": dynamic.sqrt_price_reference if dynamic else 0,
+        "last_update_timestamp": dynamic.last_update_timestamp if dynamic else 0,
+    }
+
+
+REPLAY_VENUES: Final[Mapping[str, ReplayVenue]] = MappingProxyType(
+    {
+        "raydium_cpmm": ReplayVenue(RaydiumCpmm(), RaydiumCpmmPool, _raydium_cpmm_fields),
+        "meteora_damm_v2": ReplayVenue(MeteoraDammV2(), MeteoraDammV2Pool, _meteora_damm_v2_fields),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One line in `failures` for each vector that failed, with all that is wrong with it."""
+
+    passed: int
+    failures: tuple[str, ...]
+
+
+def replay_file(path: Path) -> Report:
+    """Replay a vector file, plain JSON or gzip. One that cannot be read, or holds no vectors, is one failure."""
+    try:
+        document = load_json(path)
+        outline = VectorOutline.model_validate(document)
+        venue = REPLAY_VENUES.get(outline.venue)
+        if venue is None:
+            return Report(0, tuple(f"{vector.id}: unknown venue {outline.venue}" for vector in outline.vectors))
+        return _replay(venue, VectorFile.model_validate(document))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"]))
+        return Report(0, (f"{path}: not a vector file: {where}: {first['msg']}",))
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        return Report(0, (f"{path}: {error}",))
+
+
+def _replay(venue: ReplayVenue, file: VectorFile) -> Report:
+    failures = []
+    for vector in file.vectors:
+        problems = ReplayCase.of(venue, file.pools[vector.pool], vector, file.user).problems()
+        if line := "; ".join(problems):
+            failures.append(f"{vector.id}: {line}")
+    return Report(len(file.vectors) - len(failures), tuple(failures))

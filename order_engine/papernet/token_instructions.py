@@ -1,0 +1,29 @@
+"""The one token instruction that swaps are made of."""
+
+import struct
+from typing import Final
+
+from solders.instruction import AccountMeta, Instruction
+from solders.pubkey import Pubkey
+
+TRANSFER_CHECKED: Final = struct.Struct("<BQB")  # TRANSFER_CHECKED_TAG, amount, decimals
+TRANSFER_CHECKED_TAG: Final = 12
+
+
+def transfer_checked(
+    *,
+    token_program: Pubkey,
+    source: Pubkey,
+    mint: Pubkey,
+    destination: Pubkey,
+    owner: Pubkey,
+    amount: int,
+    decimals: int,
+) -> Instruction:
+    accounts = [
+        AccountMeta(source, is_signer=False, is_writable=True),
+        AccountMeta(mint, is_signer=False, is_writable=False),
+        AccountMeta(destination, is_signer=False, is_writable=True),
+        AccountMeta(owner, is_signer=True, is_writable=False),
+    ]
+    return Instruction(token_program, TRANSFER_CHECKED.pack(TRANSFER_CHECKED_TAG, amount, decimals), accounts)

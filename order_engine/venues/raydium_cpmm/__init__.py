@@ -1,0 +1,1 @@
+"""Raydium's constant-product pools (CPMM)."""

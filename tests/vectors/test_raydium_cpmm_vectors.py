@@ -1,0 +1,36 @@
+"""280 swaps that the real CPMM program carried out or refused, replayed to the last unit."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from order_engine.papernet.replay import REPLAY_VENUES, replay_file
+from order_engine.papernet.replay_case import ReplayCase
+from order_engine.papernet.vector_file import Vector, VectorFile, load_json
+
+PATH: Final = Path(__file__).parent / "data" / "raydium_cpmm.json.gz"
+FILE: Final = VectorFile.model_validate(load_json(PATH))
+
+
+@pytest.mark.parametrize("vector", FILE.vectors, ids=lambda vector: vector.id)
+def test_program_and_quote_repeat_the_recorded_swap(vector: Vector) -> None:
+    case = ReplayCase.of(REPLAY_VENUES["raydium_cpmm"], FILE.pools[vector.pool], vector, FILE.user)
+    assert list(case.problems()) == []
+
+
+def test_the_file_replays_without_a_failure() -> None:
+    report = replay_file(PATH)
+    assert (report.passed, report.failures) == (280, ())
+
+
+def test_the_vectors_cover_both_kinds_of_swap_and_every_recorded_error() -> None:
+    outcomes = Counter((vector.kind, vector.expected.ok, vector.expected.error) for vector in FILE.vectors)
+    assert outcomes == {
+        ("exact_in", True, None): 126,
+        ("exact_in", False, 2505): 35,
+        ("exact_out", True, None): 98,
+        ("exact_out", False, 2505): 5,
+        ("exact_out", False, "ProgramFailedToComplete"): 16,
+    }
