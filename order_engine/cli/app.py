@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Awaitable
+from pathlib import Path
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
@@ -77,6 +78,50 @@ def migrate() -> None:
     except OSError as error:
         _fail(str(error), UNREACHABLE)
     typer.echo("the schema is up to date")
+
+
+@app.command()
+def papernet(
+    fund: Annotated[list[str] | None, typer.Option(help="Wallet that gets SOL and tokens; repeatable.")] = None,
+    program: Annotated[
+        list[str] | None,
+        typer.Option(help="PROGRAM_ID=FILE.so: run this bytecode instead of our own maths; repeatable."),
+    ] = None,
+    account_dir: Annotated[
+        Path | None,
+        typer.Option(help="Accounts to start with: JSON of `solana account --output json`.", file_okay=False),
+    ] = None,
+) -> None:
+    """Serve Solana JSON-RPC on a virtual machine of our own, with pools, prices that move, and faults if asked for."""
+    from order_engine.cli.papernet import serve_papernet
+
+    settings = _settings(Settings)
+    _log(settings)
+    try:
+        serve_papernet(settings, _settings(PapernetSettings), fund or [], program or [], account_dir)
+    except ValueError as error:
+        _fail(str(error), BAD_USAGE)
+    except OSError as error:
+        _fail(str(error), FAILED)
+
+
+@app.command()
+def vectors(
+    files: Annotated[
+        list[Path], typer.Argument(help="Vector files, JSON or gzipped JSON.", exists=True, dir_okay=False)
+    ],
+) -> None:
+    """Replay recorded swaps through the venues' maths and the paper network's programs, to the unit."""
+    from order_engine.papernet.replay import replay_file
+
+    passed = failed = 0
+    for path in files:
+        report = replay_file(path)
+        for failure in report.failures:
+            typer.echo(f"{path.name}: {failure}")
+        passed, failed = passed + report.passed, failed + len(report.failures)
+    typer.echo(f"{passed} passed, {failed} failed")
+    raise typer.Exit(FAILED if failed else 0)
 
 
 def _settings(kind: type[S]) -> S:

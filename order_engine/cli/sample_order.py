@@ -1,5 +1,7 @@
 """Submit one order through the public gRPC API and tell its life as it streams."""
 
+from __future__ import annotations  # the async stub exists for the type checker only
+
 import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -26,7 +28,7 @@ Say = Callable[[str], None]
 async def submit_sample_order(target: str, say: Say) -> pb.Order:
     """Swap 1 SOL to USDC on the paper network; return the order as it ended."""
     async with grpc.aio.insecure_channel(target) as channel:
-        orders = rpc.OrderServiceStub(channel)
+        orders: rpc.OrderServiceAsyncStub = rpc.OrderServiceStub(channel)
         request = pb.SubmitOrderRequest(
             request_id=f"sample-{uuid4()}", token_in="SOL", token_out="USDC", amount_in=ONE_SOL
         )
@@ -60,7 +62,7 @@ async def tell_life(orders: rpc.OrderServiceAsyncStub, order_id: str, decimals: 
 
 
 async def _decimals(channel: grpc.aio.Channel, order: pb.Order) -> dict[str, int]:
-    tokens = rpc.TokenServiceStub(channel)
+    tokens: rpc.TokenServiceAsyncStub = rpc.TokenServiceStub(channel)
     found = [await tokens.GetToken(pb.GetTokenRequest(token=mint)) for mint in (order.token_in, order.token_out)]
     return {token.mint: token.decimals for token in found}
 

@@ -103,6 +103,7 @@ def children(stack: Stack) -> Sequence[ChildSpec]:
     settings, names = stack.settings, {child.name for child in stack.embedded.children()}
     servers = tuple(sorted(names))
     schema = Schema(stack.database_url)
+    stop_within = settings.drain_seconds + 5
     listening = Listen(host=settings.host, port=settings.grpc_port, setting="GRPC_PORT")
     api = ChildSpec(
         name="api",
@@ -112,6 +113,7 @@ def children(stack: Stack) -> Sequence[ChildSpec]:
         listens=(listening,),
         prepare=schema.prepare,
         ready=tcp_ready(stack.connect_host, settings.grpc_port),
+        stop_within=stop_within,
     )
     workers = [
         ChildSpec(
@@ -120,6 +122,7 @@ def children(stack: Stack) -> Sequence[ChildSpec]:
             env=stack.environment,
             after=(*servers, *(("papernet",) if stack.own_papernet else ())),
             prepare=schema.prepare,
+            stop_within=stop_within,
         )
         for number in range(1, settings.workers + 1)
     ]
@@ -129,6 +132,7 @@ def children(stack: Stack) -> Sequence[ChildSpec]:
         env=stack.environment,
         listens=(Listen(host=settings.host, port=settings.port, setting="PORT"),),
         ready=tcp_ready(stack.connect_host, settings.port),
+        stop_within=stop_within,
     )
     paper = [_papernet(stack)] if stack.own_papernet else []
     return [*stack.embedded.children(), *paper, api, gateway, *workers]

@@ -1,5 +1,7 @@
 """The whole engine as a user starts it: `up` as one process with its children, and ways to use and to hurt it."""
 
+from __future__ import annotations
+
 import os
 import signal
 import subprocess

@@ -1,5 +1,7 @@
 """Any process may be killed at any moment: nothing is lost, nothing is doubled, every watcher sees the end."""
 
+from __future__ import annotations
+
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
