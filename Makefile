@@ -33,7 +33,7 @@ unit contract integration e2e: $(DONE)
 	@$(BIN)/python -m pytest tests/$@
 
 clients: $(DONE) ## the classic HTTP API with unmodified Node clients (needs node and npm)
-	@$(BIN)/python scripts/clients.py
+	@$(BIN)/python -m pytest tests/clients
 
 check: lint types protos-check docs-check ## what a change needs before it is handed in, beside the tests
 

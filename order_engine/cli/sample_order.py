@@ -89,14 +89,18 @@ def _detail(update: pb.OrderStatusUpdate, decimals: dict[str, int]) -> str:
             height = update.transaction.last_valid_block_height
             return f"{update.transaction.signature} recorded, then sent; valid to block height {height}"
         case "fill":
-            fill = update.fill
-            return f"landed in slot {fill.slot}, network fee {fill.fee_lamports} lamports"
+            return _fill(update.fill, list(decimals.values()))
         case "failure":
             return f"{update.failure.reason}: {update.failure.message}"
         case "retry":
             return f"again after {update.retry.cause.reason}: {update.retry.cause.message}"
         case _:
             return ""
+
+
+def _fill(fill: pb.Fill, decimals: list[int]) -> str:
+    paid, got = in_tokens(fill.amount_in, decimals[0]), in_tokens(fill.amount_out, decimals[-1])
+    return f"{paid} for {got} in slot {fill.slot}, network fee {fill.fee_lamports} lamports, {fill.signature}"
 
 
 def _name(status: pb.OrderStatus.ValueType) -> str:
