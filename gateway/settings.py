@@ -1,0 +1,44 @@
+"""The bridge's only reader of the environment. Every field is an environment variable of the same name."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class GatewaySettings(BaseSettings):
+    """The bridge's configuration."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+
+    host: str = Field(default="127.0.0.1", description="address to listen on")
+    port: Port = Field(default=3000, description="HTTP and WebSocket; 0 = any free port")
+    grpc_port: Port = Field(default=50051, description="of the engine on this machine, when GRPC_TARGET is not set")
+    grpc_target: str = Field(default="", description="where the engine answers; unset: 127.0.0.1:GRPC_PORT")
+    allowed_origins: str = Field(
+        default="",
+        description="web origins allowed besides loopback and this server's own address, comma-separated; * = all",
+    )
+    grpc_timeout_seconds: float = Field(default=5.0, gt=0, description="how long a request waits for the engine")
+    stream_resume_seconds: float = Field(
+        default=60.0, ge=0, description="how long a stream tries to find a lost engine again"
+    )
+    send_timeout_seconds: float = Field(
+        default=10.0, gt=0, description="a WebSocket that takes nothing for so long is cut off"
+    )
+    max_websockets: int = Field(default=10_000, ge=1, description="open at once")
+    drain_seconds: float = Field(default=10.0, ge=0, description="how long a stopping bridge finishes what it has")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="least severe level shown"
+    )
+    log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal")
+
+    @property
+    def engine_target(self) -> str:
+        return self.grpc_target or f"127.0.0.1:{self.grpc_port}"
+
+    @property
+    def origins(self) -> frozenset[str]:
+        return frozenset(origin.strip().rstrip("/").lower() for origin in self.allowed_origins.split(",") if origin)
