@@ -32,6 +32,7 @@ from order_engine.usecases.execute_order import ExecuteOrder, ExecutionPolicy
 from order_engine.usecases.explain_order import ExplainOrder
 from order_engine.usecases.find_route import FindRoute
 from order_engine.usecases.get_order import GetOrder
+from order_engine.usecases.get_quote import GetQuote
 from order_engine.usecases.get_token import GetToken
 from order_engine.usecases.list_tokens import ListTokens
 from order_engine.usecases.ports import AdmissionLimits
@@ -117,6 +118,11 @@ def _services(settings: Settings, shared: Shared, queue: RedisTaskQueue) -> Serv
         stream_order_status=StreamOrderStatus(
             store=store, signals=signals, reread_every=timedelta(seconds=30 * settings.watch_poll_seconds)
         ),
+        get_quote=GetQuote(
+            chain=shared.chain,
+            find_route=_find_route(settings, shared.chain),
+            default_slippage_bps=settings.default_slippage_bps,
+        ),
         get_token=GetToken(chain=shared.chain),
         list_tokens=ListTokens(),
     )
@@ -154,7 +160,6 @@ async def serve_worker(settings: Settings) -> None:
 def _execute_order(
     settings: Settings, shared: Shared, claims: PostgresOrderClaims, wallet: KeypairWallet
 ) -> ExecuteOrder:
-    price = settings.compute_unit_price_micro_lamports
     return ExecuteOrder(
         store=shared.store,
         claims=claims,
@@ -162,13 +167,7 @@ def _execute_order(
         observer=LoggingObserver(),
         chain=shared.chain,
         wallet=wallet,
-        find_route=FindRoute(
-            chain=shared.chain,
-            pool_index=DiscoveredPools(shared.chain, VENUES),
-            venues=VENUES,
-            venue_timeout=timedelta(milliseconds=settings.venue_timeout_ms),
-            compute_unit_price_micro_lamports=price,
-        ),
+        find_route=_find_route(settings, shared.chain),
         check_wallet=CheckWallet(shared.chain, wallet.address),
         venues={venue.VENUE: venue for venue in VENUES.values()},
         clock=SystemClock(),
@@ -176,8 +175,18 @@ def _execute_order(
         policy=ExecutionPolicy(
             retry_delay=timedelta(milliseconds=settings.retry_delay_ms),
             poll_interval=timedelta(milliseconds=settings.poll_interval_ms),
-            compute_unit_price_micro_lamports=price,
+            compute_unit_price_micro_lamports=settings.compute_unit_price_micro_lamports,
         ),
+    )
+
+
+def _find_route(settings: Settings, chain: SolanaChain) -> FindRoute:
+    return FindRoute(
+        chain=chain,
+        pool_index=DiscoveredPools(chain, VENUES),
+        venues=VENUES,
+        venue_timeout=timedelta(milliseconds=settings.venue_timeout_ms),
+        compute_unit_price_micro_lamports=settings.compute_unit_price_micro_lamports,
     )
 
 

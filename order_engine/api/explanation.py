@@ -1,4 +1,4 @@
-"""Explanations and verdicts → proto."""
+"""Explanations, quotes and verdicts → proto."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,6 +9,7 @@ from order_engine.domain.attempts import Attempt
 from order_engine.domain.order import Candidate
 from order_engine.usecases.cancel_order import Cancellation, CancelVerdict
 from order_engine.usecases.explain_order import Explanation
+from order_engine.usecases.find_route import Decision
 from protos.order_engine.v1 import order_service_pb2 as pb
 
 _VERDICTS: Final[Mapping[CancelVerdict, pb.CancelVerdict.ValueType]] = MappingProxyType(
@@ -29,6 +30,13 @@ def explanation_message(explanation: Explanation) -> pb.ExplainOrderResponse:
         order=order_message(explanation.order),
         attempts=[_attempt_message(attempt) for attempt in explanation.attempts],
         updates=[update_message(event) for event in explanation.events],
+    )
+
+
+def quote_message(decision: Decision) -> pb.GetQuoteResponse:
+    return pb.GetQuoteResponse(
+        route=route_message(decision.route) if decision.route else None,
+        candidates=[candidate_message(candidate) for candidate in decision.candidates],
     )
 
 

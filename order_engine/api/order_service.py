@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from order_engine.api import translate
 from order_engine.api.drain import Drain
-from order_engine.api.explanation import cancellation_message, explanation_message
+from order_engine.api.explanation import cancellation_message, explanation_message, quote_message
 from order_engine.api.interceptors.behavior import Context
 from order_engine.api.refusals import Draining, NotServed
 from order_engine.api.services import Services
@@ -56,5 +56,9 @@ class OrderService(pb_grpc.OrderServiceServicer):
 
 
 class QuoteService(pb_grpc.QuoteServiceServicer):
-    async def GetQuote(self, request: pb.GetQuoteRequest, context: Context) -> NoReturn:
-        raise NotServed("GetQuote is not served yet")
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def GetQuote(self, request: pb.GetQuoteRequest, context: Context) -> pb.GetQuoteResponse:
+        swap, slippage_bps = translate.quote_terms(request)
+        return quote_message(await self._services.get_quote(swap, slippage_bps))

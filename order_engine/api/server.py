@@ -81,7 +81,7 @@ class ApiServer:
 
     def _register(self, services: Services) -> None:
         order_service_pb2_grpc.add_OrderServiceServicer_to_server(OrderService(services, self._drain), self._server)
-        order_service_pb2_grpc.add_QuoteServiceServicer_to_server(QuoteService(), self._server)
+        order_service_pb2_grpc.add_QuoteServiceServicer_to_server(QuoteService(services), self._server)
         order_service_pb2_grpc.add_TokenServiceServicer_to_server(TokenService(services), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         listed = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from order_engine.usecases.cancel_order import CancelOrder
 from order_engine.usecases.explain_order import ExplainOrder
 from order_engine.usecases.get_order import GetOrder
+from order_engine.usecases.get_quote import GetQuote
 from order_engine.usecases.get_token import GetToken
 from order_engine.usecases.list_tokens import ListTokens
 from order_engine.usecases.stream_order_status import StreamOrderStatus
@@ -18,5 +19,6 @@ class Services:
     cancel_order: CancelOrder
     explain_order: ExplainOrder
     stream_order_status: StreamOrderStatus
+    get_quote: GetQuote
     get_token: GetToken
     list_tokens: ListTokens

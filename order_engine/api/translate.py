@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
+from solders.pubkey import Pubkey
 
 from order_engine.api.form import Form, token_page_token
 from order_engine.domain.order import (
@@ -26,6 +27,7 @@ from order_engine.domain.order import (
     TransactionConfirmed,
     TransactionSigned,
 )
+from order_engine.domain.pool import SwapRequest
 from order_engine.domain.tokens import Token
 from order_engine.usecases.list_tokens import TokenPage
 from order_engine.usecases.submit_order import OrderTerms
@@ -57,12 +59,29 @@ def order_terms(request: pb.SubmitOrderRequest, owner: str) -> OrderTerms:
         token_in=form.token("token_in", request.token_in),
         token_out=form.token("token_out", request.token_out),
         amount_in=form.amount("amount_in", request.amount_in),
-        slippage_bps=form.slippage_bps(request.slippage_bps) if request.HasField("slippage_bps") else None,
+        slippage_bps=_slippage_bps(form, request),
     )
-    if terms.token_in == terms.token_out and form.is_good("token_in", "token_out"):
-        form.refuse("token_out", "must be another token than token_in")
+    _check_pair(form, terms.token_in, terms.token_out)
     form.check()
     return terms
+
+
+def quote_terms(request: pb.GetQuoteRequest) -> tuple[SwapRequest, int | None]:
+    """Return the swap asked for and its slippage, None for the default.
+
+    Raises:
+        InvalidOrder: with one violation for each bad field.
+    """
+    form = Form()
+    swap = SwapRequest(
+        token_in=form.token("token_in", request.token_in),
+        token_out=form.token("token_out", request.token_out),
+        amount_in=form.amount("amount_in", request.amount_in),
+    )
+    slippage_bps = _slippage_bps(form, request)
+    _check_pair(form, swap.token_in, swap.token_out)
+    form.check()
+    return swap, slippage_bps
 
 
 def order_id(text: str) -> OrderId:
@@ -192,3 +211,12 @@ def _order_type(form: Form, number: pb.OrderType.ValueType) -> OrderType:
         form.refuse("order_type", f"unknown order type {number}")
         return OrderType.MARKET
     return order_type
+
+
+def _slippage_bps(form: Form, request: pb.SubmitOrderRequest | pb.GetQuoteRequest) -> int | None:
+    return form.slippage_bps(request.slippage_bps) if request.HasField("slippage_bps") else None
+
+
+def _check_pair(form: Form, token_in: Pubkey, token_out: Pubkey) -> None:
+    if token_in == token_out and form.is_good("token_in", "token_out"):
+        form.refuse("token_out", "must be another token than token_in")

@@ -20,7 +20,7 @@ WRAPPED_SOL: Final = Pubkey.from_string("So1111111111111111111111111111111111111
 TOKEN_ACCOUNT_RENT_LAMPORTS: Final = 2_039_280  # of 165 bytes
 
 _MINT_SIZE, _TOKEN_ACCOUNT_SIZE = 82, 165
-_MINT_DECIMALS, _TOKEN_AMOUNT = 44, 64
+_MINT_DECIMALS, _MINT_IS_INITIALIZED, _TOKEN_AMOUNT = 44, 45, 64
 _ACCOUNT_TYPE, _TYPE_MINT = 165, 1
 _TRANSFER_FEE_CONFIG, _TRANSFER_FEE_CONFIG_SIZE = 1, 108
 _OLDER_FEE, _NEWER_FEE = 72, 90  # in the extension's value: two authorities, withheld u64, then the two fees
@@ -102,7 +102,7 @@ def decode_mint(address: Pubkey, account: Account, epoch: int) -> Mint:
     data = account.data
     extended = len(data) > _ACCOUNT_TYPE and data[_ACCOUNT_TYPE] == _TYPE_MINT
     is_mint = len(data) == _MINT_SIZE or (account.owner == TOKEN_2022_PROGRAM and extended)
-    if account.owner not in TOKEN_PROGRAMS or not is_mint:
+    if account.owner not in TOKEN_PROGRAMS or not is_mint or data[_MINT_IS_INITIALIZED] != 1:
         raise PoolUnreadable(f"account {address} is not a mint")
     return Mint(data[_MINT_DECIMALS], account.owner, _transfer_fee(data, epoch))
 

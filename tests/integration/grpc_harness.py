@@ -38,7 +38,9 @@ from order_engine.domain.order import (
 from order_engine.domain.pool import Account, AccountSnapshot
 from order_engine.usecases.cancel_order import CancelOrder
 from order_engine.usecases.explain_order import ExplainOrder
+from order_engine.usecases.find_route import FindRoute
 from order_engine.usecases.get_order import GetOrder
+from order_engine.usecases.get_quote import GetQuote
 from order_engine.usecases.get_token import GetToken
 from order_engine.usecases.list_tokens import ListTokens
 from order_engine.usecases.stream_order_status import StreamOrderStatus
@@ -102,6 +104,11 @@ class Chain:
     async def accounts(self, addresses: Sequence[Pubkey]) -> AccountSnapshot:
         found = {address: self.known[address] for address in addresses if address in self.known}
         return AccountSnapshot(slot=1, unix_timestamp=0, epoch=0, accounts=found)
+
+
+class NoPools:
+    async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[tuple[Pubkey, Account]]:
+        return []
 
 
 @dataclass
@@ -191,6 +198,11 @@ async def running(
         cancel_order=CancelOrder(store, signals, LoggingObserver(), RandomIdentifiers()),
         explain_order=ExplainOrder(store),
         stream_order_status=StreamOrderStatus(store=store, signals=signals, reread_every=timedelta(seconds=1)),
+        get_quote=GetQuote(
+            chain=chain,
+            find_route=FindRoute(chain, NoPools(), {}, timedelta(milliseconds=250), 0),
+            default_slippage_bps=50,
+        ),
         get_token=GetToken(chain=chain),
         list_tokens=ListTokens(),
     )

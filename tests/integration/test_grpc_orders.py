@@ -127,11 +127,16 @@ async def test_a_bug_shows_an_id_and_nothing_of_itself(api, capsys):
     assert "secret internals" in logged
 
 
-@pytest.mark.parametrize("method", ["ListOrders", "GetQuote"])
-async def test_what_is_not_served_yet_says_so(api, method):
-    stub = api.quotes if method == "GetQuote" else api.orders
-    refused = await refusal(getattr(stub, method)(getattr(pb, f"{method}Request")()))
-    assert (refused.code, refused.reason) == (Code.UNIMPLEMENTED, "UNIMPLEMENTED")
+async def test_a_quote_for_a_mint_that_is_not_on_chain_is_not_found(api):
+    refused = await refusal(api.quotes.GetQuote(pb.GetQuoteRequest(token_in="SOL", token_out="USDC", amount_in=1)))
+    assert (refused.code, refused.reason) == (Code.NOT_FOUND, "TOKEN_NOT_FOUND")
+
+
+async def test_a_quote_names_every_bad_field(api):
+    request = pb.GetQuoteRequest(token_in="?", token_out="SOL", amount_in=0, slippage_bps=5001)
+    refused = await refusal(api.quotes.GetQuote(request))
+    assert refused.code is Code.INVALID_ARGUMENT
+    assert {"token_in", "amount_in", "slippage_bps"} <= set(refused.fields)
 
 
 async def test_a_cancelled_order_says_so_and_is_not_cancelled_twice(api):

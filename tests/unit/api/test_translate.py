@@ -153,7 +153,10 @@ def test_a_new_order_shows_only_what_it_has():
     assert (message.amount_in, message.slippage_bps) == (U64_MAX, 0)
 
 
-@given(st.datetimes(timezones=st.just(UTC) | st.just(timezone(timedelta(hours=5, minutes=30)))))
+ZONES = st.just(UTC) | st.just(timezone(timedelta(hours=5, minutes=30)))
+
+
+@given(st.datetimes(min_value=datetime(1970, 1, 2), max_value=datetime(2500, 1, 1), timezones=ZONES))  # noqa: DTZ001
 def test_times_are_exact(at):
     message = translate.timestamp(at)
     assert (

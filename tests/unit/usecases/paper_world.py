@@ -207,7 +207,7 @@ class World:
         if address in self.pools:
             return Account(owner=FlatPool.PROGRAM_ID, lamports=1, data=bytes([self.pools[address]]))
         if address in (IN, OUT):
-            return Account(owner=TOKEN_PROGRAM, lamports=1, data=bytes(82))
+            return Account(owner=TOKEN_PROGRAM, lamports=1, data=bytes(45) + b"\x01" + bytes(36))
         amount = self.balance.to_bytes(8, "little")
         return Account(owner=TOKEN_PROGRAM, lamports=10**12, data=bytes(64) + amount + bytes(93))
 
