@@ -94,6 +94,7 @@ def papernet(
 ) -> None:
     """Serve Solana JSON-RPC on a virtual machine of our own, with pools, prices that move, and faults if asked for."""
     from order_engine.cli.papernet import serve_papernet
+    from order_engine.papernet.journal import JournalLocked
 
     settings = _settings(Settings)
     _log(settings)
@@ -101,7 +102,7 @@ def papernet(
         serve_papernet(settings, _settings(PapernetSettings), fund or [], program or [], account_dir)
     except ValueError as error:
         _fail(str(error), BAD_USAGE)
-    except OSError as error:
+    except (OSError, JournalLocked) as error:
         _fail(str(error), FAILED)
 
 

@@ -1,0 +1,98 @@
+"""Mints, token accounts and pools of the default world, with the byte layouts of the real programs."""
+
+import struct
+from collections.abc import Iterator
+from typing import Final
+
+from solders.account import Account
+from solders.pubkey import Pubkey
+
+from order_engine.domain.tokens import (
+    TOKEN_2022_PROGRAM,
+    TOKEN_ACCOUNT_RENT_LAMPORTS,
+    TOKEN_PROGRAM,
+    WRAPPED_SOL,
+    Token,
+)
+from order_engine.papernet.images import image, rent_exempt_lamports
+from order_engine.venues.meteora_damm_v2 import layout as damm
+from order_engine.venues.meteora_damm_v2.fresh_pool import fresh_pool
+from order_engine.venues.raydium_cpmm import layout as cpmm
+
+CPMM_CONFIG: Final = cpmm.config_address(0)
+CPMM_TRADE_FEE_RATE: Final = 2_500  # millionths
+DAMM_FEE_NUMERATOR: Final = 2_500_000  # of 10^9
+_MINT: Final = struct.Struct("<I32sQBBI32s")
+_INITIALIZED: Final = 1
+_TRANSFER_FEE_CONFIG: Final = struct.pack("<HH", 1, 108) + bytes(108)  # no authorities, no fee
+_TRANSFER_FEE_AMOUNT: Final = struct.pack("<HHQ", 2, 8, 0)
+_MINT_TYPE, _ACCOUNT_TYPE = b"\x01", b"\x02"
+_EXTENSIONS_AT: Final = 165
+
+
+def mint_account(token: Token, supply: int) -> Account:
+    data = _MINT.pack(0, bytes(32), supply, token.decimals, _INITIALIZED, 0, bytes(32))
+    if token.token_program == TOKEN_2022_PROGRAM:
+        data = data.ljust(_EXTENSIONS_AT, b"\0") + _MINT_TYPE + _TRANSFER_FEE_CONFIG
+    return image(token.token_program, data)
+
+
+def token_account(token: Token, owner: Pubkey, amount: int) -> Account:
+    data = bytearray(_EXTENSIONS_AT)
+    data[0:32], data[32:64], data[64:72], data[108] = (
+        bytes(token.mint),
+        bytes(owner),
+        amount.to_bytes(8, "little"),
+        _INITIALIZED,
+    )
+    if token.mint == WRAPPED_SOL:
+        data[109:121] = struct.pack("<IQ", 1, TOKEN_ACCOUNT_RENT_LAMPORTS)
+        return image(TOKEN_PROGRAM, bytes(data), TOKEN_ACCOUNT_RENT_LAMPORTS + amount)
+    extensions = _ACCOUNT_TYPE + _TRANSFER_FEE_AMOUNT if token.token_program == TOKEN_2022_PROGRAM else b""
+    whole = bytes(data) + extensions
+    return image(token.token_program, whole, rent_exempt_lamports(len(whole)))
+
+
+def cpmm_config(authority: Pubkey) -> tuple[Pubkey, Account]:
+    config = cpmm.AmmConfig(
+        index=0,
+        trade_fee_rate=CPMM_TRADE_FEE_RATE,
+        protocol_fee_rate=120_000,
+        fund_fee_rate=40_000,
+        protocol_owner=authority,
+        fund_owner=authority,
+    )
+    return CPMM_CONFIG, image(cpmm.PROGRAM_ID, cpmm.encode_config(config))
+
+
+def cpmm_pool(
+    tokens: tuple[Token, Token], reserves: tuple[int, int], creator: Pubkey
+) -> Iterator[tuple[Pubkey, Account]]:
+    """Yield the pool's accounts, the pool itself first."""
+    lp_supply = min(reserves)
+    address, state = cpmm.new_pool(tokens, config=CPMM_CONFIG, creator=creator, lp_supply=lp_supply)
+    yield address, image(cpmm.PROGRAM_ID, cpmm.encode_pool(state))
+    yield state.observation, image(cpmm.PROGRAM_ID, cpmm.empty_observation(address))
+    yield state.lp_mint, mint_account(Token(state.lp_mint, "", state.lp_decimals, TOKEN_PROGRAM), lp_supply)
+    for token, amount in zip(tokens, reserves, strict=True):
+        yield cpmm.vault_address(address, token.mint), token_account(token, cpmm.AUTHORITY, amount)
+
+
+def damm_pool(tokens: tuple[Token, Token], reserves: tuple[int, int]) -> Iterator[tuple[Pubkey, Account]]:
+    """Yield the pool's accounts, the pool itself first."""
+    token_a, token_b = tokens
+    address = damm.custom_pool_address(token_a.mint, token_b.mint)
+    state = fresh_pool(
+        address,
+        mints=(token_a.mint, token_b.mint),
+        reserves=reserves,
+        fee_numerator=DAMM_FEE_NUMERATOR,
+        token_flags=(_flag(token_a), _flag(token_b)),
+    )
+    yield address, image(damm.PROGRAM_ID, damm.encode_pool(state))
+    yield state.vault_a, token_account(token_a, damm.POOL_AUTHORITY, state.token_a_amount)
+    yield state.vault_b, token_account(token_b, damm.POOL_AUTHORITY, state.token_b_amount)
+
+
+def _flag(token: Token) -> int:
+    return int(token.token_program == TOKEN_2022_PROGRAM)

@@ -1,0 +1,48 @@
+"""The seeded market: the better venue changes, the same way for the same seed, and no token is made or lost."""
+
+from pathlib import Path
+
+from solders.keypair import Keypair
+
+from order_engine.domain.pool import SwapRequest
+from order_engine.domain.tokens import TOKENS_BY_SYMBOL, WRAPPED_SOL
+from order_engine.venues.meteora_damm_v2.pool import MeteoraDammV2Pool
+from order_engine.venues.raydium_cpmm.pool import RaydiumCpmmPool
+from tests.papernet.client import PaperRpc
+from tests.papernet.conftest import serving
+
+USDC = TOKENS_BY_SYMBOL["USDC"].mint
+MOVING = {"market_volatility_bps": 20, "market_step_slots": 5}
+
+
+async def _quotes(paper: PaperRpc, steps: int) -> list[tuple[int, int]]:
+    request = SwapRequest(token_in=WRAPPED_SOL, token_out=USDC, amount_in=10**9)
+    path = []
+    for _ in range(steps):
+        await paper.advance(10)
+        pools = [await paper.pool(venue, WRAPPED_SOL, USDC) for venue in (RaydiumCpmmPool, MeteoraDammV2Pool)]
+        first, second = (pool.quote(request).amount_out for pool in pools)
+        path.append((first, second))
+    return path
+
+
+async def test_prices_move_and_the_better_venue_changes(tmp_path: Path, wallet: Keypair) -> None:
+    async with serving(tmp_path, wallet, **MOVING) as paper:
+        path = await _quotes(paper, 20)
+    assert len(set(path)) == len(path)
+    better = [first > second for first, second in path]
+    assert 3 <= sum(better) <= 17
+    assert all(140_000_000 < amount < 160_000_000 for quotes in path for amount in quotes)
+
+
+async def test_the_market_follows_its_seed(tmp_path: Path, wallet: Keypair) -> None:
+    paths = []
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        async with serving(tmp_path / name, wallet, seed=seed, **MOVING) as paper:
+            paths.append(await _quotes(paper, 3))
+    assert paths[0] == paths[1] != paths[2]
+
+
+async def test_a_still_market_does_not_move(paper: PaperRpc) -> None:
+    first, *others = await _quotes(paper, 3)
+    assert others == [first, first]
