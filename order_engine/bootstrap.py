@@ -7,10 +7,21 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from prometheus_client import CollectorRegistry
 from solders.hash import Hash
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from order_engine.adapters.observer import LoggingObserver
+from order_engine.adapters.metrics.backlog import BacklogMetrics
+from order_engine.adapters.metrics.broker import HintCounter
+from order_engine.adapters.metrics.chain import ChainMetrics
+from order_engine.adapters.metrics.database import DatabaseMetrics
+from order_engine.adapters.metrics.orders import OrderMetrics
+from order_engine.adapters.metrics.ports import MeteredOrderClaims, MeteredOrderStore, MeteredTaskQueue
+from order_engine.adapters.metrics.process import new_registry
+from order_engine.adapters.metrics.rpc import RpcMetrics
+from order_engine.adapters.metrics.server import Refresh, serving_metrics
+from order_engine.adapters.observer import LoggingObserver, Observers
+from order_engine.adapters.postgres.backlog import read_backlog
 from order_engine.adapters.postgres.database import is_reachable, open_database
 from order_engine.adapters.postgres.order_claims import PostgresOrderClaims
 from order_engine.adapters.postgres.order_store import PostgresOrderStore
@@ -25,7 +36,7 @@ from order_engine.api.server import serve
 from order_engine.api.services import Services
 from order_engine.domain.errors import ChainUnavailable, EngineError
 from order_engine.domain.paper import is_paper_network
-from order_engine.settings import Settings
+from order_engine.settings import API_METRICS, WORKER_METRICS, Settings
 from order_engine.usecases.cancel_order import CancelOrder
 from order_engine.usecases.check_wallet import CheckWallet
 from order_engine.usecases.execute_order import ExecuteOrder, ExecutionPolicy
@@ -34,8 +45,9 @@ from order_engine.usecases.find_route import FindRoute
 from order_engine.usecases.get_order import GetOrder
 from order_engine.usecases.get_quote import GetQuote
 from order_engine.usecases.get_token import GetToken
+from order_engine.usecases.list_orders import ListOrders
 from order_engine.usecases.list_tokens import ListTokens
-from order_engine.usecases.ports import AdmissionLimits
+from order_engine.usecases.ports import AdmissionLimits, OrderClaims, OrderObserver, OrderStore
 from order_engine.usecases.stream_order_status import StreamOrderStatus
 from order_engine.usecases.submit_order import SubmitOrder
 from order_engine.venues import VENUES
@@ -53,9 +65,11 @@ class Shared:
     """What the API and the workers have in common."""
 
     database: AsyncEngine
-    store: PostgresOrderStore
+    store: OrderStore
+    observer: OrderObserver
     signals: RedisOrderSignals
     chain: SolanaChain
+    registry: CollectorRegistry
 
 
 @asynccontextmanager
@@ -64,7 +78,10 @@ async def _shared(settings: Settings, application_name: str) -> AsyncIterator[Sh
     async with AsyncExitStack() as stack:
         database = open_database(settings.database_url, settings.database_pool_size, application_name)
         stack.push_async_callback(database.dispose)
-        store = PostgresOrderStore(database)
+        registry = new_registry()
+        DatabaseMetrics(registry, database.sync_engine)
+        orders = OrderMetrics(registry)
+        store = MeteredOrderStore(PostgresOrderStore(database), orders)
         signals = RedisOrderSignals(
             settings.redis_url,
             latest_sequences=store.latest_sequences,
@@ -74,9 +91,29 @@ async def _shared(settings: Settings, application_name: str) -> AsyncIterator[Sh
         yield Shared(
             database,
             store,
+            Observers(LoggingObserver(), orders),
             await stack.enter_async_context(signals),
-            await stack.enter_async_context(open_chain(settings.rpc_endpoints)),
+            await stack.enter_async_context(open_chain(settings.rpc_endpoints, on_call=ChainMetrics(registry).called)),
+            registry,
         )
+
+
+@asynccontextmanager
+async def _metrics(
+    settings: Settings, shared: Shared, place: int, refresh: Refresh | None = None
+) -> AsyncIterator[None]:
+    port, required = settings.metrics_listener(place)
+    async with serving_metrics(shared.registry, host=settings.host, port=port, required=required, refresh=refresh):
+        yield
+
+
+@asynccontextmanager
+async def _backlog(shared: Shared) -> AsyncIterator[Refresh]:
+    backlog = BacklogMetrics(shared.registry, partial(read_backlog, shared.database))
+    try:
+        yield backlog.refresh
+    finally:
+        await backlog.aclose()
 
 
 async def serve_api(settings: Settings) -> None:
@@ -89,6 +126,8 @@ async def serve_api(settings: Settings) -> None:
     async with (
         _shared(settings, "order_engine_api") as shared,
         RedisTaskQueue(settings.redis_url, namespace=settings.redis_namespace) as queue,
+        _backlog(shared) as refresh,
+        _metrics(settings, shared, API_METRICS, refresh),
     ):
         await serve(
             _services(settings, shared, queue),
@@ -97,6 +136,7 @@ async def serve_api(settings: Settings) -> None:
             drain_seconds=settings.drain_seconds,
             check_ready=partial(is_reachable, shared.database),
             on_ready=lambda port: None,
+            outermost=(RpcMetrics(shared.registry),),
         )
 
 
@@ -105,7 +145,7 @@ def _services(settings: Settings, shared: Shared, queue: RedisTaskQueue) -> Serv
     return Services(
         submit_order=SubmitOrder(
             store=store,
-            queue=queue,
+            queue=MeteredTaskQueue(queue, shared.registry),
             signals=signals,
             identifiers=identifiers,
             clock=SystemClock(),
@@ -113,7 +153,8 @@ def _services(settings: Settings, shared: Shared, queue: RedisTaskQueue) -> Serv
             max_attempts=settings.max_attempts,
         ),
         get_order=GetOrder(store=store),
-        cancel_order=CancelOrder(store, signals, LoggingObserver(), identifiers),
+        list_orders=ListOrders(store),
+        cancel_order=CancelOrder(store, signals, shared.observer, identifiers),
         explain_order=ExplainOrder(store),
         stream_order_status=StreamOrderStatus(
             store=store, signals=signals, reread_every=timedelta(seconds=30 * settings.watch_poll_seconds)
@@ -137,18 +178,20 @@ async def serve_worker(settings: Settings) -> None:
         ChainUnavailable: the chain did not answer for a minute.
     """
     keypair = load_keypair(settings.wallet_file)
-    async with _shared(settings, "order_engine_worker") as shared:
+    async with _shared(settings, "order_engine_worker") as shared, _metrics(settings, shared, WORKER_METRICS):
         await _check_chain(settings, shared.chain)
         limits = AdmissionLimits(
             max_in_flight=settings.max_in_flight, max_starts_per_minute=settings.max_starts_per_minute
         )
         lease = timedelta(seconds=settings.lease_seconds)
-        claims = PostgresOrderClaims(shared.database, limits=limits, lease=lease)
+        claims = MeteredOrderClaims(PostgresOrderClaims(shared.database, limits=limits, lease=lease), shared.registry)
+        broker = HintBroker(settings.redis_url, namespace=settings.redis_namespace)
+        broker.add_middleware(HintCounter(shared.registry))
         await run_worker(
             execute_order=_execute_order(settings, shared, claims, KeypairWallet(keypair, shared.chain)),
             claims=claims,
             identifiers=RandomIdentifiers(),
-            broker=HintBroker(settings.redis_url, namespace=settings.redis_namespace),
+            broker=broker,
             policy=WorkerPolicy(
                 orders_at_once=settings.orders_per_worker,
                 lease=lease,
@@ -157,14 +200,12 @@ async def serve_worker(settings: Settings) -> None:
         )
 
 
-def _execute_order(
-    settings: Settings, shared: Shared, claims: PostgresOrderClaims, wallet: KeypairWallet
-) -> ExecuteOrder:
+def _execute_order(settings: Settings, shared: Shared, claims: OrderClaims, wallet: KeypairWallet) -> ExecuteOrder:
     return ExecuteOrder(
         store=shared.store,
         claims=claims,
         signals=shared.signals,
-        observer=LoggingObserver(),
+        observer=shared.observer,
         chain=shared.chain,
         wallet=wallet,
         find_route=_find_route(settings, shared.chain),

@@ -4,14 +4,17 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from google.protobuf.timestamp_pb2 import Timestamp
 from solders.pubkey import Pubkey
 
 from order_engine.domain.errors import InvalidOrder
 from order_engine.domain.order import OrderId
 from order_engine.domain.tokens import TOKENS_BY_MINT, TOKENS_BY_SYMBOL
+from order_engine.usecases.ports import PageKey
 
 SLIPPAGE_BPS_AT_MOST: Final = 5_000
 PAGE_SIZE_DEFAULT: Final = 50
@@ -22,6 +25,9 @@ _IDENTIFIER: Final = re.compile(r"[A-Za-z0-9._:-]{0,64}")
 _BASE58_MINT: Final = re.compile(r"[1-9A-HJ-NP-Za-km-z]{32,44}")
 _UUID: Final = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NO_ORDER: Final = OrderId(UUID(int=0))
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_ORDER_KEY_BYTES: Final = 8 + 16
+_MICROS_AT_MOST: Final = int((datetime(9999, 1, 1, tzinfo=UTC) - _EPOCH) / timedelta(microseconds=1))
 
 
 class Form:
@@ -83,6 +89,14 @@ class Form:
             self.refuse("page_size", f"must not be negative, is {value}")
         return min(value or PAGE_SIZE_DEFAULT, PAGE_SIZE_AT_MOST)
 
+    def moment(self, field: str, value: Timestamp) -> datetime:
+        """Read a time between 1970 and 9999, to the microsecond."""
+        micros = value.seconds * 1_000_000 + value.nanos // 1_000
+        if not 0 <= micros <= _MICROS_AT_MOST or not 0 <= value.nanos < 10**9:
+            self.refuse(field, "must be a time from 1970 to 9999")
+            return _EPOCH
+        return _EPOCH + timedelta(microseconds=micros)
+
     def token_page(self, text: str) -> Pubkey | None:
         """Read where a page of tokens starts, None for the first."""
         if not text:
@@ -91,6 +105,25 @@ class Form:
         if mint not in TOKENS_BY_MINT:
             self.refuse("page_token", "must be empty or the next_page_token of an earlier answer")
         return mint
+
+    def order_page(self, text: str) -> PageKey | None:
+        """Read where a page of orders starts, None for the first."""
+        raw = _decoded(text)
+        micros = int.from_bytes(raw[:8], "big") if raw is not None else 0
+        if raw is None or len(raw) not in (0, _ORDER_KEY_BYTES) or micros > _MICROS_AT_MOST:
+            self.refuse("page_token", "must be empty or the next_page_token of an earlier answer")
+            return None
+        if not raw:
+            return None
+        return PageKey(_EPOCH + timedelta(microseconds=micros), OrderId(UUID(bytes=raw[8:])))
+
+
+def order_page_token(key: PageKey | None) -> str:
+    """Return what `Form.order_page` reads: the key's microseconds and id."""
+    if key is None:
+        return ""
+    micros = int((key.create_time - _EPOCH) / timedelta(microseconds=1))
+    return base64.urlsafe_b64encode(micros.to_bytes(8, "big") + key.order_id.bytes).decode()
 
 
 def token_page_token(mint: Pubkey | None) -> str:
@@ -109,11 +142,15 @@ def _mint(text: str) -> Pubkey | None:
 
 
 def _decoded_page_token(text: str) -> Pubkey | None:
+    raw = _decoded(text)
+    return _pubkey(lambda: Pubkey(raw)) if raw is not None and len(raw) == Pubkey.LENGTH else None
+
+
+def _decoded(text: str) -> bytes | None:
     try:
-        raw = base64.b64decode(text, altchars=b"-_", validate=True)
+        return base64.b64decode(text, altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         return None
-    return _pubkey(lambda: Pubkey(raw)) if len(raw) == Pubkey.LENGTH else None
 
 
 def _pubkey(build: Callable[[], Pubkey]) -> Pubkey | None:

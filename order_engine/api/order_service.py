@@ -2,13 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from typing import NoReturn
 
 from order_engine.api import translate
 from order_engine.api.drain import Drain
 from order_engine.api.explanation import cancellation_message, explanation_message, quote_message
 from order_engine.api.interceptors.behavior import Context
-from order_engine.api.refusals import Draining, NotServed
+from order_engine.api.listing import list_terms, page_message
+from order_engine.api.refusals import Draining
 from order_engine.api.services import Services
 from order_engine.domain.order import LOCAL_OWNER
 from protos.order_engine.v1 import order_service_pb2 as pb
@@ -43,8 +43,9 @@ class OrderService(pb_grpc.OrderServiceServicer):
             except Draining as error:
                 raise Draining(error.message, last_sequence=str(last_sequence)) from None
 
-    async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> NoReturn:
-        raise NotServed("ListOrders is not served yet")
+    async def ListOrders(self, request: pb.ListOrdersRequest, context: Context) -> pb.ListOrdersResponse:
+        page = await self._services.list_orders(*list_terms(request, LOCAL_OWNER))
+        return page_message(page)
 
     async def CancelOrder(self, request: pb.CancelOrderRequest, context: Context) -> pb.CancelOrderResponse:
         cancellation = await self._services.cancel_order(translate.order_id(request.order_id), LOCAL_OWNER)

@@ -7,6 +7,7 @@ from order_engine.usecases.explain_order import ExplainOrder
 from order_engine.usecases.get_order import GetOrder
 from order_engine.usecases.get_quote import GetQuote
 from order_engine.usecases.get_token import GetToken
+from order_engine.usecases.list_orders import ListOrders
 from order_engine.usecases.list_tokens import ListTokens
 from order_engine.usecases.stream_order_status import StreamOrderStatus
 from order_engine.usecases.submit_order import SubmitOrder
@@ -16,6 +17,7 @@ from order_engine.usecases.submit_order import SubmitOrder
 class Services:
     submit_order: SubmitOrder
     get_order: GetOrder
+    list_orders: ListOrders
     cancel_order: CancelOrder
     explain_order: ExplainOrder
     stream_order_status: StreamOrderStatus

@@ -22,9 +22,32 @@ from order_engine.domain.order import (
     Order,
     OrderEvent,
     OrderId,
+    OrderStatus,
     SignedTransaction,
 )
 from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, SwapRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderFilter:
+    """None matches any order of the owner."""
+
+    owner: str
+    status: OrderStatus | None = None
+    token_in: Pubkey | None = None
+    token_out: Pubkey | None = None
+    venue: str | None = None  # of a leg of the latest route
+    client_order_id: str | None = None
+    create_time_after: datetime | None = None  # exclusive
+    create_time_before: datetime | None = None  # exclusive
+
+
+@dataclass(frozen=True, slots=True)
+class PageKey:
+    """The last order of a page: the next one starts behind it."""
+
+    create_time: datetime
+    order_id: OrderId
 
 
 class OrderStore(Protocol):
@@ -46,6 +69,10 @@ class OrderStore(Protocol):
         Raises:
             OrderNotFound.
         """
+        ...
+
+    async def list_orders(self, wanted: OrderFilter, at_most: int, after: PageKey | None) -> Sequence[Order]:
+        """Return matching orders, newest first, that come after `after` in that order."""
         ...
 
     async def append(self, order: Order, fact: Fact, event_id: EventId) -> tuple[Order, OrderEvent]:

@@ -42,6 +42,7 @@ from order_engine.usecases.find_route import FindRoute
 from order_engine.usecases.get_order import GetOrder
 from order_engine.usecases.get_quote import GetQuote
 from order_engine.usecases.get_token import GetToken
+from order_engine.usecases.list_orders import ListOrders
 from order_engine.usecases.list_tokens import ListTokens
 from order_engine.usecases.stream_order_status import StreamOrderStatus
 from order_engine.usecases.submit_order import SubmitOrder
@@ -195,6 +196,7 @@ async def running(
             max_attempts=3,
         ),
         get_order=GetOrder(store=store),
+        list_orders=ListOrders(store),
         cancel_order=CancelOrder(store, signals, LoggingObserver(), RandomIdentifiers()),
         explain_order=ExplainOrder(store),
         stream_order_status=StreamOrderStatus(store=store, signals=signals, reread_every=timedelta(seconds=1)),

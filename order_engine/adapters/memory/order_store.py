@@ -30,7 +30,7 @@ from order_engine.domain.order import (
     TransactionSigned,
     fingerprint,
 )
-from order_engine.usecases.ports import Clock
+from order_engine.usecases.ports import Clock, OrderFilter, PageKey
 
 
 @dataclass(slots=True)
@@ -93,6 +93,14 @@ class MemoryOrderStore:
             raise OrderNotFound(f"order {order_id} does not exist")
         return record.order
 
+    async def list_orders(self, wanted: OrderFilter, at_most: int, after: PageKey | None) -> Sequence[Order]:
+        orders = [record.order for record in self.records.values() if _matches(record.order, wanted)]
+        orders.sort(key=lambda order: (order.create_time, order.order_id), reverse=True)
+        if after is not None:
+            key = (after.create_time, after.order_id)
+            orders = [order for order in orders if (order.create_time, order.order_id) < key]
+        return orders[:at_most]
+
     async def append(self, order: Order, fact: Fact, event_id: EventId) -> tuple[Order, OrderEvent]:
         record = self.records.get(order.order_id)
         if record is not None and record.order.sequence == order.sequence:
@@ -135,6 +143,21 @@ class MemoryOrderStore:
             end = fact.transaction
             if end is not None and end.outcome is TransactionOutcome.LANDED:
                 raise StaleOrder(f"transaction {end.signature} has landed: its order is confirmed")
+
+
+def _matches(order: Order, wanted: OrderFilter) -> bool:
+    venues = {leg.venue for leg in order.route.legs} if order.route else set()
+    since, until = wanted.create_time_after, wanted.create_time_before
+    return (
+        order.owner == wanted.owner
+        and wanted.status in (None, order.status)
+        and wanted.token_in in (None, order.token_in)
+        and wanted.token_out in (None, order.token_out)
+        and wanted.client_order_id in (None, order.client_order_id)
+        and (wanted.venue is None or wanted.venue in venues)
+        and (since is None or order.create_time > since)
+        and (until is None or order.create_time < until)
+    )
 
 
 def _keep_attempt(record: OrderRecord, event: OrderEvent) -> None:

@@ -12,9 +12,11 @@ from order_engine.adapters.batching import Batcher
 from order_engine.adapters.postgres.appending import Append, Appended, append_all
 from order_engine.adapters.postgres.creating import create_all
 from order_engine.adapters.postgres.database import StatementRefused, read
+from order_engine.adapters.postgres.listing import list_query
 from order_engine.adapters.postgres.rows import event_of, order_of
 from order_engine.domain.errors import EngineError, OrderNotFound, StaleOrder, Unavailable
 from order_engine.domain.order import EventId, Fact, Order, OrderEvent, OrderId, SignedTransaction
+from order_engine.usecases.ports import OrderFilter, PageKey
 
 _ORDERS = text("SELECT * FROM orders WHERE order_id = ANY(CAST(:order_ids AS uuid[]))")
 _SEQUENCES = text("SELECT order_id, sequence FROM orders WHERE order_id = ANY(CAST(:order_ids AS uuid[]))")
@@ -58,6 +60,10 @@ class PostgresOrderStore:
         if owner is not None and order.owner != owner:
             raise OrderNotFound(f"order {order_id} does not exist")
         return order
+
+    async def list_orders(self, wanted: OrderFilter, at_most: int, after: PageKey | None) -> Sequence[Order]:
+        query = list_query(wanted, at_most, after)
+        return [order_of(row) for row in await read(self._engine, query.statement, **query.parameters)]
 
     async def append(self, order: Order, fact: Fact, event_id: EventId) -> tuple[Order, OrderEvent]:
         try:
