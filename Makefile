@@ -51,7 +51,8 @@ fmt: $(DONE) ## format the code
 
 protos: $(DONE) ## generate the gRPC stubs from the proto
 	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m grpc_tools.protoc -I. -I"$(PURELIB)" \
-	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. $(PROTO)
+	  --python_out=. --grpc_python_out=. --mypy_out=quiet:. --mypy_grpc_out=quiet:. \
+	  --include_source_info --descriptor_set_out=$(PROTO:.proto=.binpb) $(PROTO)
 
 protos-check: protos ## fail when the stubs are stale, or the proto breaks its lint
 	@git diff --exit-code -- protos || (echo "stale stubs: run make protos" >&2; exit 1)

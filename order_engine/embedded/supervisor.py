@@ -116,7 +116,8 @@ class Supervisor:
 
     def _catch_signals(self) -> None:
         for number in STOP_SIGNALS:
-            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup stays nohup
+            # nohup stays nohup; but a shell that starts us in the background ignores SIGINT, and Ctrl-C must stop us
+            if number is not signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
                 asyncio.get_running_loop().add_signal_handler(number, self.request_stop)
 
     def _release_signals(self) -> None:

@@ -24,10 +24,10 @@ def is_running(pid: int) -> bool:
 
 
 @contextmanager
-def separate_run(state_dir: Path, kind: str) -> Iterator["subprocess.Popen[str]"]:
-    """A supervisor in a process group of its own, as a terminal would start it."""
+def separate_run(state_dir: Path, kind: str, *shell: str) -> Iterator["subprocess.Popen[str]"]:
+    """A supervisor in a process group of its own, as a terminal would start it, or as `shell` does."""
     with subprocess.Popen(
-        [sys.executable, str(RUN), str(state_dir), kind],
+        [*shell, sys.executable, str(RUN), str(state_dir), kind],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -72,6 +72,16 @@ def test_a_signal_stops_all_within_the_bound_even_a_child_that_ignores_it(
     assert (run.returncode, errors) == (0, "")
     assert sorted(output.splitlines()) == ["quiet stopped was killed by SIGTERM", "stubborn stopped killed"]
     assert len(pids) == 2
+    assert not any(is_running(pid) for pid in pids)
+
+
+def test_ctrl_c_stops_a_run_that_a_script_started_in_the_background(tmp_path: Path) -> None:
+    ignoring_interrupts = ("/bin/sh", "-c", 'trap "" INT; exec "$0" "$@"')
+    with separate_run(tmp_path, "bounded", *ignoring_interrupts) as run:
+        pids = pids_when_up(run)
+        os.killpg(run.pid, signal.SIGINT)
+        run.communicate(timeout=AT_MOST)
+    assert run.returncode == 0
     assert not any(is_running(pid) for pid in pids)
 
 
