@@ -68,3 +68,4 @@ docs-check: docs ## fail when the printed docs are stale
 
 lock: ## resolve requirements.lock again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra local --extra dev pyproject.toml -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraints requirements.lock pyproject.toml -o requirements-server.lock

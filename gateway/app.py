@@ -10,7 +10,9 @@ from gateway.classic.routes import ClassicApi
 from gateway.connection import SlowReader
 from gateway.health import HealthProbe
 from gateway.http import ClientGone, HttpError, Reply, Request, send_reply
+from gateway.metrics import GatewayMetrics
 from gateway.origins import OriginPolicy
+from gateway.pages import Pages
 from gateway.routing import WEBSOCKET, Router, route
 from gateway.settings import GatewaySettings
 from gateway.upstream import Upstream
@@ -22,14 +24,15 @@ _PREFLIGHT_SECONDS: Final = "600"
 _log = structlog.get_logger()
 
 
-def create_app(settings: GatewaySettings) -> "Gateway":
+def create_app(settings: GatewaySettings, metrics: GatewayMetrics) -> "Gateway":
     """Return the application. It opens its channels to the engine when the server starts it."""
-    return Gateway(settings)
+    return Gateway(settings, metrics)
 
 
 class Gateway:
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
         self._settings = settings
+        self._metrics = metrics
         self._origins = OriginPolicy(settings.origins)
         self._router = Router(())
         self._bridge: RpcBridge | None = None
@@ -44,11 +47,16 @@ class Gateway:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
-        upstream = Upstream(self._settings)
+        upstream = Upstream(self._settings, self._metrics)
         classic = ClassicApi(self._settings, upstream)
         self._bridge = RpcBridge(self._settings, upstream, order_service_pb2.DESCRIPTOR)
-        probe = route("GET", "/healthz", HealthProbe(upstream).check)
-        self._router = Router((*classic.routes, *self._bridge.routes, probe))
+        pages = Pages(order_service_pb2.DESCRIPTOR)
+        own = (
+            route("GET", "/healthz", HealthProbe(upstream).check),
+            route("GET", "/openapi.json", pages.openapi),
+            route("GET", "/docs", pages.docs),
+        )
+        self._router = Router((*classic.routes, *self._bridge.routes, *own))
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await upstream.close()

@@ -94,7 +94,8 @@ class RpcBridge:
             request_serializer=rule.request.SerializeToString,
             response_deserializer=rule.response.FromString,
         )
-        return call(message, timeout=deadline_of(request, None), metadata=metadata_of(request, token))
+        opened = call(message, timeout=deadline_of(request, None), metadata=metadata_of(request, token))
+        return self._upstream.metrics.followed(rule.grpc_path, opened)
 
 
 def _resume(message: Message, request: Request) -> None:

@@ -1,25 +1,77 @@
-"""uvicorn's protocols, able to drop a client that does not read.
+"""uvicorn's protocols, bounded, and able to drop a client that does not read.
 
 Closing waits until everything written is taken, so a client that takes nothing would keep its connection for ever.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
+import orjson
 from starlette.types import Scope
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+MAX_HEAD_BYTES: Final = 64 * 1024
+HEAD_SECONDS: Final = 10.0
 _EXTENSION: Final = "gateway.abort"
 
 
 class AbortableHttpProtocol(HttpToolsProtocol):
+    """Bounds what comes before a request's body, which uvicorn leaves unbounded in size and in time."""
+
+    _in_head = True
+    _head_bytes = 0
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._head_done()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head and self._head_timer is None:
+            self._expect_head()  # of the next request on a connection that was kept alive
+        super().data_received(data)
+        if not self._in_head:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse(431, "Request Header Fields Too Large", f"head: larger than {MAX_HEAD_BYTES} bytes")
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._in_head = True
+
     def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._head_done()
         super().on_headers_complete()
         extensions: dict[str, dict[object, object]] = {_EXTENSION: {"abort": self.transport.abort}}
         self.scope["extensions"] = extensions
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(400, "Bad Request", msg)
+
+    def _expect_head(self) -> None:
+        self._head_timer = asyncio.get_running_loop().call_later(HEAD_SECONDS, self.transport.abort)
+
+    def _head_done(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+        self._head_timer, self._head_bytes = None, 0
+
+    def _refuse(self, status: int, phrase: str, message: str) -> None:
+        self._head_done()
+        body = orjson.dumps({"error": message})
+        head = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json; charset=utf-8\r\n"
+        self.transport.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
+        self.transport.close()
 
 
 class AbortableWebSocketProtocol(WebSocketsSansIOProtocol):

@@ -10,6 +10,7 @@ from gateway.http import HttpError, Reply, Request
 Handler = Callable[[Request], Awaitable[Reply | None]]  # None: it has answered by itself
 
 WEBSOCKET: Final = "WEBSOCKET"
+ROUTE: Final = "gateway.route"  # in the scope of a request that was matched: the template
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,12 @@ def route(method: str, template: str, handler: Handler) -> Route:
     """Make a route from a template such as /api/orders/{orderId}; a parameter is one path segment."""
     parts = re.split(r"\{(\w+)\}", template)
     pattern = "".join(f"(?P<{part}>[^/]+)" if index % 2 else re.escape(part) for index, part in enumerate(parts))
-    return Route(method, re.compile(pattern, re.DOTALL), handler)
+
+    def named(request: Request) -> Awaitable[Reply | None]:
+        request.scope[ROUTE] = template
+        return handler(request)
+
+    return Route(method, re.compile(pattern, re.DOTALL), named)
 
 
 class Router:

@@ -3,6 +3,7 @@
 import resource
 import signal
 import socket
+import sys
 from types import FrameType
 from typing import Final
 
@@ -11,6 +12,8 @@ import uvicorn
 
 from gateway.app import Gateway, create_app
 from gateway.logs import configure_logs
+from gateway.metrics import GatewayMetrics, MeteredApp, new_registry
+from gateway.metrics_server import MetricsServer
 from gateway.protocol import AbortableHttpProtocol, AbortableWebSocketProtocol
 from gateway.settings import GatewaySettings
 
@@ -25,15 +28,21 @@ _log = structlog.get_logger()
 class Server(uvicorn.Server):
     """Says where it listens once it does, and tells the bridge when it stops."""
 
-    def __init__(self, config: uvicorn.Config, gateway: Gateway) -> None:
+    def __init__(self, config: uvicorn.Config, gateway: Gateway, metrics: GatewayMetrics) -> None:
         super().__init__(config)
         self._gateway = gateway
+        self.metrics = metrics
+        self.metrics_server: MetricsServer | None = None
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._gateway.drain()
         await super().shutdown(sockets)
+        if self.metrics_server is not None:
+            self.metrics_server.stop()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        if self.metrics_server is not None:
+            await _started(self.metrics_server)
         await super().startup(sockets)
         _log.info("gateway_listening", host=self.config.host, port=self.port)
 
@@ -45,10 +54,11 @@ class Server(uvicorn.Server):
 
 
 def make_server(settings: GatewaySettings) -> Server:
-    """Return the server, not yet started."""
-    gateway = create_app(settings)
+    """Return the server, not yet started. It counts; what it counts is served by `metrics_server`, if given one."""
+    metrics = GatewayMetrics(new_registry())
+    gateway = create_app(settings, metrics)
     config = uvicorn.Config(
-        gateway,
+        MeteredApp(gateway, metrics),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
@@ -65,7 +75,7 @@ def make_server(settings: GatewaySettings) -> Server:
         server_header=False,
         timeout_graceful_shutdown=max(1, round(settings.drain_seconds)),
     )
-    return Server(config, gateway)
+    return Server(config, gateway, metrics)
 
 
 def serve(settings: GatewaySettings) -> None:
@@ -74,7 +84,17 @@ def serve(settings: GatewaySettings) -> None:
     _allow_many_connections()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ignore)  # uvicorn raises the signal again once it has stopped
-    make_server(settings).run()
+    server = make_server(settings)
+    server.metrics_server = MetricsServer(settings, server.metrics.registry)
+    server.run()
+
+
+async def _started(server: MetricsServer) -> None:
+    try:
+        await server.start()
+    except OSError as error:
+        _log.error("metrics_not_served", error=str(error))
+        sys.exit(1)
 
 
 def _allow_many_connections() -> None:

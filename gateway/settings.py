@@ -1,17 +1,19 @@
 """The bridge's only reader of the environment. Every field is an environment variable of the same name."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+DEFAULT_METRICS_PORT: Final = 9465
 
 
 class GatewaySettings(BaseSettings):
     """The bridge's configuration."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True)
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: Port = Field(default=3000, description="HTTP and WebSocket; 0 = any free port")
@@ -30,10 +32,28 @@ class GatewaySettings(BaseSettings):
     )
     max_websockets: int = Field(default=10_000, ge=1, description="open at once")
     drain_seconds: float = Field(default=10.0, ge=0, description="how long a stopping bridge finishes what it has")
+    metrics_port: int | None = Field(
+        default=None, ge=-1, le=65535, description="Prometheus /metrics; unset: 9465; 0 = any free one, -1 = off"
+    )
+    metrics_required: bool = Field(
+        default=True, description="a METRICS_PORT in use stops the bridge; false or METRICS_PORT unset: only a warning"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least severe level shown"
     )
     log_format: Literal["auto", "json", "console"] = Field(default="auto", description="auto: console on a terminal")
+
+    @field_validator("metrics_port", mode="before")
+    @classmethod
+    def _blank_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @property
+    def metrics_listener(self) -> tuple[int, bool]:
+        """Return the metrics port, and whether it must be had."""
+        if self.metrics_port is None:
+            return DEFAULT_METRICS_PORT, False
+        return self.metrics_port, self.metrics_required
 
     @property
     def engine_target(self) -> str:

@@ -6,10 +6,11 @@ from itertools import cycle
 from typing import Final, TypeVar
 
 import grpc
-from grpc.aio import AioRpcError, Channel, UnaryUnaryMultiCallable, insecure_channel
+from grpc.aio import AioRpcError, Channel, ClientInterceptor, UnaryUnaryMultiCallable, insecure_channel
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
 from gateway.http_status import refusal_of
+from gateway.metrics import EngineCalls, GatewayMetrics
 from gateway.settings import GatewaySettings
 from protos.order_engine.v1.order_service_pb2 import (
     ORDER_STATUS_CANCELLED,
@@ -34,6 +35,7 @@ ResponseT = TypeVar("ResponseT")
 
 TERMINAL: Final = frozenset({ORDER_STATUS_CONFIRMED, ORDER_STATUS_FAILED, ORDER_STATUS_CANCELLED, ORDER_STATUS_EXPIRED})
 _STREAM_CHANNELS: Final = 4
+_FOLLOWED: Final = "order_engine.v1.OrderService/StreamOrderStatus"
 _HEALTH_SECONDS: Final = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 _OPTIONS: Final = (
@@ -58,10 +60,12 @@ class EngineAway(Exception):
 class Upstream:
     """Unary calls have a channel of their own, so that no number of watchers delays them."""
 
-    def __init__(self, settings: GatewaySettings) -> None:
+    def __init__(self, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
         self._settings = settings
-        self._channels = [_channel(settings.engine_target) for _ in range(1 + _STREAM_CHANNELS)]
-        self._unary, *streams = self._channels
+        self.metrics = metrics
+        self._unary = _channel(settings.engine_target, EngineCalls(metrics))
+        streams = [_channel(settings.engine_target) for _ in range(_STREAM_CHANNELS)]
+        self._channels = [self._unary, *streams]
         self._orders = OrderServiceStub(self._unary)
         self._tokens = TokenServiceStub(self._unary)
         self._health = health_pb2_grpc.HealthStub(self._unary)
@@ -88,6 +92,7 @@ class Upstream:
                 async with asyncio.timeout(self._settings.grpc_timeout_seconds):
                     await self._unary.channel_ready()
             except TimeoutError:
+                self.metrics.engine_away.inc()
                 raise EngineAway from None
         return self._unary
 
@@ -120,6 +125,7 @@ class Upstream:
             call = OrderServiceStub(self.stream_channel()).StreamOrderStatus(
                 StreamOrderStatusRequest(order_id=order_id, after_sequence=last)
             )
+            self.metrics.followed(_FOLLOWED, call)
             try:
                 async for update in call:
                     if update.sequence != last + 1:
@@ -177,5 +183,5 @@ def _passes(error: AioRpcError, *, resuming: bool) -> bool:
     return resuming and (broke or error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED)
 
 
-def _channel(target: str) -> Channel:
-    return insecure_channel(target, options=_OPTIONS)
+def _channel(target: str, *interceptors: ClientInterceptor) -> Channel:
+    return insecure_channel(target, options=_OPTIONS, interceptors=interceptors)

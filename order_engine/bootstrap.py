@@ -36,6 +36,7 @@ from order_engine.api.server import serve
 from order_engine.api.services import Services
 from order_engine.domain.errors import ChainUnavailable, EngineError
 from order_engine.domain.paper import is_paper_network
+from order_engine.fault_points import FaultPoints
 from order_engine.settings import API_METRICS, WORKER_METRICS, Settings
 from order_engine.usecases.cancel_order import CancelOrder
 from order_engine.usecases.check_wallet import CheckWallet
@@ -70,6 +71,7 @@ class Shared:
     signals: RedisOrderSignals
     chain: SolanaChain
     registry: CollectorRegistry
+    faults: FaultPoints
 
 
 @asynccontextmanager
@@ -78,23 +80,26 @@ async def _shared(settings: Settings, application_name: str) -> AsyncIterator[Sh
     async with AsyncExitStack() as stack:
         database = open_database(settings.database_url, settings.database_pool_size, application_name)
         stack.push_async_callback(database.dispose)
+        faults = FaultPoints(settings.fault_points)
         registry = new_registry()
         DatabaseMetrics(registry, database.sync_engine)
         orders = OrderMetrics(registry)
-        store = MeteredOrderStore(PostgresOrderStore(database), orders)
+        store = faults.around("store", MeteredOrderStore(PostgresOrderStore(database), orders))
         signals = RedisOrderSignals(
             settings.redis_url,
             latest_sequences=store.latest_sequences,
             poll_interval=timedelta(seconds=settings.watch_poll_seconds),
             namespace=settings.redis_namespace,
         )
+        chain = open_chain(settings.rpc_endpoints, on_call=ChainMetrics(registry).called)
         yield Shared(
             database,
             store,
             Observers(LoggingObserver(), orders),
-            await stack.enter_async_context(signals),
-            await stack.enter_async_context(open_chain(settings.rpc_endpoints, on_call=ChainMetrics(registry).called)),
+            faults.around("signals", await stack.enter_async_context(signals)),
+            faults.around("chain", await stack.enter_async_context(chain)),
             registry,
+            faults,
         )
 
 
@@ -145,10 +150,10 @@ def _services(settings: Settings, shared: Shared, queue: RedisTaskQueue) -> Serv
     return Services(
         submit_order=SubmitOrder(
             store=store,
-            queue=MeteredTaskQueue(queue, shared.registry),
+            queue=shared.faults.around("queue", MeteredTaskQueue(queue, shared.registry)),
             signals=signals,
             identifiers=identifiers,
-            clock=SystemClock(),
+            clock=shared.faults.around("clock", SystemClock()),
             default_slippage_bps=settings.default_slippage_bps,
             max_attempts=settings.max_attempts,
         ),
@@ -184,7 +189,10 @@ async def serve_worker(settings: Settings) -> None:
             max_in_flight=settings.max_in_flight, max_starts_per_minute=settings.max_starts_per_minute
         )
         lease = timedelta(seconds=settings.lease_seconds)
-        claims = MeteredOrderClaims(PostgresOrderClaims(shared.database, limits=limits, lease=lease), shared.registry)
+        claims = shared.faults.around(
+            "claims",
+            MeteredOrderClaims(PostgresOrderClaims(shared.database, limits=limits, lease=lease), shared.registry),
+        )
         broker = HintBroker(settings.redis_url, namespace=settings.redis_namespace)
         broker.add_middleware(HintCounter(shared.registry))
         await run_worker(
@@ -207,11 +215,11 @@ def _execute_order(settings: Settings, shared: Shared, claims: OrderClaims, wall
         signals=shared.signals,
         observer=shared.observer,
         chain=shared.chain,
-        wallet=wallet,
+        wallet=shared.faults.around("wallet", wallet),
         find_route=_find_route(settings, shared.chain),
         check_wallet=CheckWallet(shared.chain, wallet.address),
         venues={venue.VENUE: venue for venue in VENUES.values()},
-        clock=SystemClock(),
+        clock=shared.faults.around("clock", SystemClock()),
         identifiers=RandomIdentifiers(),
         policy=ExecutionPolicy(
             retry_delay=timedelta(milliseconds=settings.retry_delay_ms),

@@ -1,18 +1,27 @@
 """The only reader of the environment. Every name here is an environment variable; docs list the same table."""
 
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Port = Annotated[int, Field(ge=0, le=65535)]
+
+METRICS_PORTS_FROM: Final = 9464  # api, then gateway, worker-1, worker-2, …, papernet
+API_METRICS, GATEWAY_METRICS, WORKER_METRICS = range(3)
+
+_SCHEMES: Final = {
+    "database_url": ("postgresql://", "postgres://", "postgresql+psycopg://"),
+    "redis_url": ("redis://", "rediss://", "unix://"),
+    "solana_rpc_url": ("http://", "https://"),
+}
 
 
 class Settings(BaseSettings):
     """The engine's configuration. Unset DATABASE_URL, REDIS_URL and SOLANA_RPC_URL mean: bring your own (embedded)."""
 
-    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
 
     host: str = Field("127.0.0.1", description="address the servers listen on")
     grpc_port: Port = Field(50051, description="gRPC")
@@ -40,8 +49,34 @@ class Settings(BaseSettings):
     watch_poll_seconds: float = Field(1.0, gt=0, description="how late a lost wake-up makes a watcher")
     drain_seconds: float = Field(10.0, ge=0, description="how long a stopping server finishes what it has")
     database_pool_size: int = Field(10, ge=1, le=20, description="connections per process")
+    metrics_port: int | None = Field(
+        None,
+        ge=-1,
+        le=65_400,
+        description="Prometheus /metrics; unset: 9464 api, 9465 gateway, 9466 worker; 0 = any free one, -1 = off. "
+        "`up` counts from it: api, gateway, each worker, papernet",
+    )
+    metrics_required: bool = Field(
+        True, description="a METRICS_PORT in use stops the process; false or METRICS_PORT unset: only a warning"
+    )
+    fault_points: str = Field("", description="for tests: see order_engine/fault_points.py")
     log_level: str = Field("info", description="debug, info, warning, error")
     log_format: str = Field("auto", description="json, console, or auto: console on a terminal")
+
+    @field_validator("database_url", "redis_url", "solana_rpc_url")
+    @classmethod
+    def _known_scheme(cls, value: str, info: ValidationInfo) -> str:
+        schemes = _SCHEMES[info.field_name or ""]
+        for url in filter(None, (part.strip() for part in value.split(","))):
+            if not url.startswith(schemes):
+                raise ValueError(f"must start with {' or '.join(schemes)}")
+        return value
+
+    @model_validator(mode="after")
+    def _no_faults_with_real_money(self) -> Self:
+        if self.fault_points and self.live_trading:
+            raise ValueError("FAULT_POINTS is for the paper network: unset it, or LIVE_TRADING")
+        return self
 
     @field_validator("log_level")
     @classmethod
@@ -54,15 +89,37 @@ class Settings(BaseSettings):
     def wallet_file(self) -> Path:
         return self.wallet_path or self.state_dir / "wallet.json"
 
+    def metrics_listener(self, place: int) -> tuple[int, bool]:
+        """Return the metrics port of the process at this place after METRICS_PORTS_FROM, and if it must be had."""
+        if self.metrics_port is None:
+            return METRICS_PORTS_FROM + place, False
+        return self.metrics_port, self.metrics_required
+
     @property
     def rpc_endpoints(self) -> tuple[str, ...]:
         return tuple(url.strip() for url in self.solana_rpc_url.split(",") if url.strip())
 
 
+class ClientSettings(BaseSettings):
+    """Where the command line's client commands find the engine."""
+
+    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    grpc_port: Port = Field(50051, description="of the engine on this machine, when GRPC_TARGET is not set")
+    port: Port = Field(3000, description="of the HTTP bridge on this machine")
+    grpc_target: str = Field("", description="where the engine answers; unset: 127.0.0.1:GRPC_PORT")
+
+    @property
+    def engine_target(self) -> str:
+        return self.grpc_target or f"127.0.0.1:{self.grpc_port}"
+
+
 class PapernetSettings(BaseSettings):
     """The paper network's configuration."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_prefix="PAPERNET_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_prefix="PAPERNET_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     port: Port = Field(8899, description="JSON-RPC")
     seed: int = Field(1, description="decides the market and which transactions fail")

@@ -15,10 +15,22 @@ from order_engine.domain.order import (
     TransactionConfirmed,
     TransactionSigned,
 )
+from order_engine.usecases.ports import OrderObserver
 
 log = structlog.get_logger("order_engine.orders")
 
 Fields = Mapping[str, object]
+
+
+class Observers:
+    """Tells each of them, in order."""
+
+    def __init__(self, *observers: OrderObserver) -> None:
+        self._observers = observers
+
+    def recorded(self, order: Order, event: OrderEvent) -> None:
+        for observer in self._observers:
+            observer.recorded(order, event)
 
 
 class LoggingObserver:

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -45,10 +45,18 @@ _log = structlog.get_logger(__name__)
 
 
 class ApiServer:
-    def __init__(self, services: Services, check_ready: CheckReady, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        services: Services,
+        check_ready: CheckReady,
+        limits: Limits | None = None,
+        outermost: Sequence[grpc.aio.ServerInterceptor] = (),
+    ) -> None:
         self._drain = Drain()
         self._health = Health(SERVICES, check_ready)
-        self._server = grpc.aio.server(interceptors=[Guard(self._drain, limits or Limits())], options=OPTIONS)
+        self._server = grpc.aio.server(
+            interceptors=[*outermost, Guard(self._drain, limits or Limits())], options=OPTIONS
+        )
         self._readiness: asyncio.Task[None] | None = None
         self._register(services)
 
@@ -84,8 +92,10 @@ class ApiServer:
         order_service_pb2_grpc.add_QuoteServiceServicer_to_server(QuoteService(services), self._server)
         order_service_pb2_grpc.add_TokenServiceServicer_to_server(TokenService(services), self._server)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        listed = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(Reflection(listed, self._drain), self._server)
+        listed = (*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME)  # v1 has no descriptor to describe it by
+        reflecting = Reflection(listed, self._drain)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflecting, self._server)
+        self._server.add_generic_rpc_handlers((reflecting.v1_handler(),))
 
 
 async def serve(
@@ -97,6 +107,7 @@ async def serve(
     check_ready: CheckReady,
     on_ready: Callable[[int], None],
     stop: asyncio.Event | None = None,
+    outermost: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> None:
     """Serve until `stop` is set or SIGTERM or SIGINT arrives, then drain. `on_ready` is told the port.
 
@@ -104,7 +115,7 @@ async def serve(
         OSError: the port is in use, or the host is not of this machine.
     """
     stop = stop or asyncio.Event()
-    server = ApiServer(services, check_ready)
+    server = ApiServer(services, check_ready, outermost=outermost)
     with _set_by_signals(stop):
         bound = await server.start(host, port)
         try:

@@ -1,4 +1,17 @@
-"""Base units as a person writes them."""
+"""Amounts and slippage as a person writes them. No value passes through a float."""
+
+import re
+from decimal import Decimal
+from typing import Final
+
+U64_MAX: Final = 2**64 - 1
+BPS_PER_PERCENT: Final = 100
+_DECIMAL: Final = re.compile(r"[0-9]{1,60}(\.[0-9]{0,60})?|\.[0-9]{1,60}")
+_INTEGER: Final = re.compile(r"[0-9]{1,60}")
+
+
+class BadAmount(ValueError):
+    """The text is no usable amount; the message is for the person who wrote it."""
 
 
 def in_tokens(amount: int, decimals: int) -> str:
@@ -7,3 +20,74 @@ def in_tokens(amount: int, decimals: int) -> str:
         return str(amount)
     whole, part = divmod(amount, 10**decimals)
     return f"{whole}.{part:0{decimals}d}"
+
+
+def trimmed(decimal: str) -> str:
+    """Return the same number without the zeros at its end."""
+    return decimal.rstrip("0").rstrip(".") if "." in decimal else decimal
+
+
+def from_tokens(text: str, decimals: int, symbol: str) -> int:
+    """Return whole tokens in base units, exactly.
+
+    Raises:
+        BadAmount: not a decimal number, finer than the mint, or more than 64 bits hold.
+    """
+    if not _DECIMAL.fullmatch(text):
+        raise BadAmount(f"{text!r} is not an amount: write whole tokens as digits, such as 1.5")
+    whole, _, part = text.partition(".")
+    part = part.rstrip("0")
+    if len(part) > decimals:
+        raise BadAmount(f"{text} {symbol} is finer than {symbol} goes: it has {decimals} decimals")
+    return _checked(int(whole or "0") * 10**decimals + int(part.ljust(decimals, "0") or "0"))
+
+
+def from_base_units(text: str) -> int:
+    """Return an integer amount.
+
+    Raises:
+        BadAmount: not an integer, or more than 64 bits hold.
+    """
+    if not _INTEGER.fullmatch(text):
+        raise BadAmount(f"{text!r} is not an integer: --base-units takes the amount as the chain counts it")
+    return _checked(int(text))
+
+
+def slippage_bps(text: str) -> int:
+    """Return "0.5%" as basis points, exactly.
+
+    Raises:
+        BadAmount: not a percentage, finer than 0.01%, or above 100%.
+    """
+    number = text.removesuffix("%").rstrip()
+    if not text.endswith("%") or not _DECIMAL.fullmatch(number):
+        raise BadAmount(f"{text!r} is not a percentage: write --slippage 0.5%, or --slippage-bps 50")
+    bps = Decimal(number) * BPS_PER_PERCENT
+    if bps != bps.to_integral_value() or bps > 100 * BPS_PER_PERCENT:
+        raise BadAmount(f"{text} must be a multiple of 0.01% and at most 100%")
+    return int(bps)
+
+
+def percent(bps: int) -> str:
+    """Return basis points as a percentage."""
+    return f"{trimmed(in_tokens(bps, 2))}%"
+
+
+def percent_less(amount: int, best: int) -> str:
+    """Say by how much `amount` is below `best`, to two significant digits."""
+    if best <= 0 or amount >= best:
+        return "0%"
+    share = Decimal(best - amount) * 100 / Decimal(best)
+    return f"{share:.2f}%" if share >= 1 else f"{_two_digits(share)}%"
+
+
+def _two_digits(share: Decimal) -> str:
+    if share < Decimal("0.000001"):
+        return "<0.000001"
+    return trimmed(format(share.quantize(Decimal(1).scaleb(share.adjusted() - 1)), "f"))
+
+
+def _checked(amount: int) -> int:
+    if amount > U64_MAX:
+        raise BadAmount(f"{amount} base units are more than the chain can count ({U64_MAX})")
+    return amount

@@ -1,13 +1,19 @@
 """`papernet`: the paper network as a process, on the state directory of this engine."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
+from prometheus_client import CollectorRegistry, Gauge
 from solders.pubkey import Pubkey
 
+from order_engine.adapters.metrics.process import new_registry
+from order_engine.adapters.metrics.server import serving_metrics
+from order_engine.papernet.network import Network
 from order_engine.papernet.server import serve
-from order_engine.settings import PapernetSettings, Settings
+from order_engine.settings import WORKER_METRICS, PapernetSettings, Settings
 
 
 def serve_papernet(
@@ -31,6 +37,26 @@ def serve_papernet(
         programs=dict(_program(text) for text in programs),
         account_dir=account_dir,
         ready=_announce,
+        beside=partial(_metrics, settings),
+    )
+
+
+@asynccontextmanager
+async def _metrics(settings: Settings, network: Network) -> AsyncIterator[None]:
+    registry = new_registry()
+    watch_network(registry, network)
+    port, required = settings.metrics_listener(WORKER_METRICS + settings.workers)
+    async with serving_metrics(registry, host=settings.host, port=port, required=required):
+        yield
+
+
+def watch_network(registry: CollectorRegistry, network: Network) -> None:
+    """Show the network in the metrics."""
+    Gauge("order_engine_papernet_block_height", "Height of the newest block.", registry=registry).set_function(
+        lambda: network.head
+    )
+    Gauge("order_engine_papernet_transactions", "Transactions landed since genesis.", registry=registry).set_function(
+        lambda: network.landed.count
     )
 
 

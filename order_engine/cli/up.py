@@ -8,14 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
 from order_engine.adapters.postgres.migrate import migrate
 from order_engine.adapters.solana.chain import open_chain
 from order_engine.adapters.solana.wallet import WalletFileError, load_keypair, load_or_create_keypair
+from order_engine.cli.engine import Unreachable
+from order_engine.cli.metrics_ports import with_metrics
 from order_engine.cli.sample_order import submit_sample_order
-from order_engine.domain.errors import ChainUnavailable
+from order_engine.domain.errors import ChainUnavailable, Unavailable
 from order_engine.domain.paper import is_paper_network
-from order_engine.embedded.child import ChildSpec, http_ready, tcp_ready
+from order_engine.embedded.child import ChildSpec, Ready, http_ready, tcp_ready
 from order_engine.embedded.errors import StartError, StartInterrupted
 from order_engine.embedded.listening import Listen
 from order_engine.embedded.servers import EmbeddedServers
@@ -29,12 +32,19 @@ class Progress:
     """Tells what happens, with the time since the start."""
 
     began: float = field(default_factory=time.monotonic)
+    database_up: asyncio.Event = field(default_factory=asyncio.Event)
+    api_up: asyncio.Event = field(default_factory=asyncio.Event)
+    all_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     def say(self, text: str) -> None:
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
 
     def on_event(self, name: str, kind: EventKind, detail: str) -> None:
+        if kind == "ready" and name == "postgres":
+            self.database_up.set()
+        if kind == "ready" and name == "api":
+            self.api_up.set()
         if kind != "started":
             self.say(f"[{time.monotonic() - self.began:6.1f} s] {name} {kind} {detail}")
 
@@ -99,20 +109,28 @@ def plan(settings: Settings, papernet: PapernetSettings) -> Stack:
 
 
 def children(stack: Stack) -> Sequence[ChildSpec]:
-    """Return every process: what has no `after` starts at once."""
-    settings, names = stack.settings, {child.name for child in stack.embedded.children()}
-    servers = tuple(sorted(names))
-    schema = Schema(stack.database_url)
+    """Return every process. The API starts at once, beside the servers it waits for; the others follow it."""
+    settings = stack.settings
+    servers = tuple(child.name for child in stack.embedded.children())
+    paper = [_papernet(stack)] if stack.own_papernet else []
     stop_within = settings.drain_seconds + 5
-    listening = Listen(host=settings.host, port=settings.grpc_port, setting="GRPC_PORT")
     api = ChildSpec(
         name="api",
         command=_ours("api"),
         env=stack.environment,
-        after=servers,
-        listens=(listening,),
-        prepare=schema.prepare,
-        ready=tcp_ready(stack.connect_host, settings.grpc_port),
+        outlived_by=servers,
+        listens=(Listen(host=settings.host, port=settings.grpc_port, setting="GRPC_PORT"),),
+        ready=grpc_ready(stack.grpc_target),
+        ready_within=60,
+        stop_within=stop_within,
+    )
+    gateway = ChildSpec(
+        name="gateway",
+        command=[sys.executable, "-m", "gateway"],
+        env=stack.environment,
+        after=("api",),
+        listens=(Listen(host=settings.host, port=settings.port, setting="PORT"),),
+        ready=tcp_ready(stack.connect_host, settings.port),
         stop_within=stop_within,
     )
     workers = [
@@ -120,22 +138,27 @@ def children(stack: Stack) -> Sequence[ChildSpec]:
             name=f"worker-{number}",
             command=_ours("worker"),
             env=stack.environment,
-            after=(*servers, *(("papernet",) if stack.own_papernet else ())),
-            prepare=schema.prepare,
+            after=("api", *(child.name for child in paper)),
+            outlived_by=servers,
             stop_within=stop_within,
         )
         for number in range(1, settings.workers + 1)
     ]
-    gateway = ChildSpec(
-        name="gateway",
-        command=[sys.executable, "-m", "gateway"],
-        env=stack.environment,
-        listens=(Listen(host=settings.host, port=settings.port, setting="PORT"),),
-        ready=tcp_ready(stack.connect_host, settings.port),
-        stop_within=stop_within,
-    )
-    paper = [_papernet(stack)] if stack.own_papernet else []
-    return [*stack.embedded.children(), *paper, api, gateway, *workers]
+    return [*stack.embedded.children(), *with_metrics(settings, [api, gateway, *workers, *paper])]
+
+
+def grpc_ready(target: str) -> Ready:
+    """Ready when its health says SERVING: it listens, the database answers, and the schema is there."""
+
+    async def ready() -> bool:
+        async with grpc.aio.insecure_channel(target) as channel:
+            try:
+                reply = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=2)
+            except grpc.aio.AioRpcError:
+                return False
+        return bool(reply.status == health_pb2.HealthCheckResponse.SERVING)
+
+    return ready
 
 
 def _papernet(stack: Stack) -> ChildSpec:
@@ -152,19 +175,6 @@ def _ours(command: str) -> list[str]:
     return [sys.executable, "-m", "order_engine", command]
 
 
-class Schema:
-    """Brings the schema up to date once, however many processes wait for it."""
-
-    def __init__(self, database_url: str) -> None:
-        self._database_url = database_url
-        self._migration: asyncio.Task[None] | None = None
-
-    async def prepare(self) -> None:
-        if self._migration is None:
-            self._migration = asyncio.create_task(asyncio.to_thread(migrate, self._database_url))
-        await asyncio.shield(self._migration)
-
-
 async def run(settings: Settings, papernet: PapernetSettings, *, sample: bool) -> int:
     """Start everything, show one order, serve until stopped. Returns the exit status."""
     progress = Progress()
@@ -174,17 +184,20 @@ async def run(settings: Settings, papernet: PapernetSettings, *, sample: bool) -
     except (WalletFileError, StartError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    if (why := await _not_to_be_traded_on(stack)) is not None:
+        sys.stderr.write(f"{why}\n")
+        return 2
     supervisor = Supervisor(children(stack), state_dir=settings.state_dir, on_event=progress.on_event)
+    showing = asyncio.create_task(_show(stack, progress, sample=sample))
     try:
-        await supervisor.start()
+        await _start(stack, supervisor, progress)
+        progress.all_up.set()
+        await supervisor.run_until_stopped()
     except StartInterrupted:
         return 0
     except StartError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    showing = asyncio.create_task(_show(stack, progress, sample=sample))
-    try:
-        await supervisor.run_until_stopped()
     finally:
         showing.cancel()
         await asyncio.gather(showing, return_exceptions=True)
@@ -192,24 +205,64 @@ async def run(settings: Settings, papernet: PapernetSettings, *, sample: bool) -
     return 0
 
 
-async def _show(stack: Stack, progress: Progress, *, sample: bool) -> None:
+async def _start(stack: Stack, supervisor: Supervisor, progress: Progress) -> None:
+    """Start everything, and bring the schema up to date as soon as there is a database.
+
+    Raises:
+        StartError: whichever of the two failed first; nothing is left running.
+    """
+    starting = asyncio.create_task(supervisor.start())
+    migrating = asyncio.create_task(_migrate(stack, progress))
+    await asyncio.wait({starting, migrating}, return_when=asyncio.FIRST_EXCEPTION)
+    if migrating.done() and (error := migrating.exception()) is not None:
+        supervisor.request_stop()
+        await asyncio.gather(starting, return_exceptions=True)
+        await supervisor.stop()
+        raise error
+    migrating.cancel()
+    await starting
+
+
+async def _migrate(stack: Stack, progress: Progress) -> None:
+    if not stack.settings.database_url:
+        await progress.database_up.wait()
     try:
-        if sample and await _is_our_paper_network(stack):
+        await asyncio.to_thread(migrate, stack.database_url)
+    except Unavailable as error:
+        raise StartError(error.message) from error
+
+
+async def _show(stack: Stack, progress: Progress, *, sample: bool) -> None:
+    await progress.api_up.wait()
+    try:
+        if sample and (stack.own_papernet or not stack.settings.live_trading):
             progress.say("")
             await submit_sample_order(stack.grpc_target, progress.say)
         elif sample:
-            progress.say("no sample order: SOLANA_RPC_URL is not our paper network")
+            progress.say("no sample order: LIVE_TRADING is set")
     except grpc.aio.AioRpcError as error:
         progress.say(f"the sample order could not be followed: {error.code().name} {error.details()}")
+    except Unreachable as error:
+        progress.say(f"the sample order could not be submitted: {error}")
+    await progress.all_up.wait()
     progress.say(doors(stack))
 
 
-async def _is_our_paper_network(stack: Stack) -> bool:
+async def _not_to_be_traded_on(stack: Stack) -> str | None:
+    """Say why workers would refuse the chain of SOLANA_RPC_URL, before anything is started."""
+    if stack.own_papernet or stack.settings.live_trading:
+        return None
     try:
-        async with open_chain(stack.rpc_url.split(",")) as chain:
-            return all(is_paper_network(genesis) for genesis in await chain.genesis_hashes())
-    except ChainUnavailable:
-        return False
+        async with open_chain(stack.settings.rpc_endpoints) as chain:
+            foreign = [genesis for genesis in await chain.genesis_hashes() if not is_paper_network(genesis)]
+    except ChainUnavailable as error:
+        return f"SOLANA_RPC_URL does not answer: {error.message}"
+    if not foreign:
+        return None
+    return (
+        f"SOLANA_RPC_URL is the chain with genesis hash {foreign[0]}, not our paper network: "
+        "set LIVE_TRADING=true to sign with real money"
+    )
 
 
 def doors(stack: Stack) -> str:

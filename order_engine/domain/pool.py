@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -58,6 +58,13 @@ class SwapRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExactOutRequest:
+    token_in: Pubkey
+    token_out: Pubkey
+    amount_out: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
     """What one pool would pay at one slot. Amounts in base units of their mint."""
 
@@ -71,6 +78,7 @@ class Quote:
     fee_amount: int  # of fee_token, all of the pool's own fees, already inside the amounts
     fee_token: Pubkey
     price_impact_bps: int  # against the spot price of the same snapshot, fees aside
+    compute_units: int | None = None  # what this swap may burn; None: the venue's COMPUTE_UNITS, whatever the amount
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,3 +137,47 @@ class Pool(Protocol):
         ...
 
     def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction: ...
+
+
+@runtime_checkable
+class ExactOutPool(Pool, Protocol):
+    """A pool that also sells an exact amount."""
+
+    def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
+        """Return exactly what the program would take for `amount_out`.
+
+        Raises:
+            AmountTooSmall: nothing is wanted, or it would cost nothing.
+            QuoteRefused: the program would refuse the swap; the message says why.
+        """
+        ...
+
+    def exact_out_instruction(self, quote: Quote, max_amount_in: int, trader: Trader) -> Instruction:
+        """Return the swap that pays exactly the quote's `amount_out` and takes no more than `max_amount_in`."""
+        ...
+
+
+@runtime_checkable
+class TwoStepPool(Protocol):
+    """A venue whose dependencies follow the price, or can only be told from other accounts."""
+
+    @classmethod
+    def further_dependencies(cls, address: Pubkey, snapshot: AccountSnapshot) -> tuple[Pubkey, ...]:
+        """Return what `decode` needs besides, as the pool and its `dependencies` show; nothing where that is enough.
+
+        Raises:
+            PoolUnreadable: an account is not what it should be.
+        """
+        ...
+
+
+def missing_dependencies(venue: type[Pool], address: Pubkey, snapshot: AccountSnapshot) -> tuple[Pubkey, ...]:
+    """Return what to read, together with all the rest, before decoding. Nothing for most venues.
+
+    Raises:
+        PoolUnreadable: an account is not what it should be.
+    """
+    asked: object = venue
+    if not isinstance(asked, TwoStepPool):
+        return ()
+    return tuple(key for key in asked.further_dependencies(address, snapshot) if key not in snapshot.accounts)

@@ -22,6 +22,7 @@ class ChildSpec:
     command: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)  # added to ours
     after: tuple[str, ...] = ()  # children that must be ready before this one starts, and that stop after it
+    outlived_by: tuple[str, ...] = ()  # children that only stop after it: it can start without them
     listens: tuple[Listen, ...] = ()  # checked to be free before anything starts
     prepare: Prepare | None = None  # runs before every start
     ready: Ready | None = None  # None: ready as soon as it runs

@@ -20,6 +20,7 @@ LONGEST_DELAY = 5.0
 HEALTHY_SECONDS = 10.0
 READY_INTERVAL = 0.05
 EXIT_INTERVAL = 0.1
+LAST_WORDS_AT_MOST = 200
 
 
 class SupervisedChild:
@@ -61,7 +62,7 @@ class SupervisedChild:
             code = await until_exit(self._process)
             if time.monotonic() - healthy_since >= HEALTHY_SECONDS:
                 self._delay = FIRST_DELAY
-            await self._revive(describe_exit(code))
+            await self._revive(describe_exit(code) + (self._last_words() if code > 0 else ""))
 
     async def stop(self, kill_now: asyncio.Event) -> None:
         """Ask it to stop; kill it when its time is over or `kill_now` is set."""
@@ -101,6 +102,11 @@ class SupervisedChild:
         await _first_of(until_exit(process), at_most=self.spec.ready_within)
         if process.poll() != 0:
             raise self._not_ready(process)
+
+    def _last_words(self) -> str:
+        """Return what its log says last, for whoever watches: a child that cannot start usually says why."""
+        lines = self._process.last_lines().strip().splitlines() if self._process is not None else []
+        return f" ({lines[-1][:LAST_WORDS_AT_MOST]})" if lines else ""
 
     def _not_ready(self, process: Process) -> NotReady:
         code = process.poll()

@@ -110,7 +110,7 @@ class Supervisor:
 
     async def _stop_after_dependents(self, child: SupervisedChild) -> None:
         for other in self._children.values():
-            if child.spec.name in other.spec.after:
+            if child.spec.name in (*other.spec.after, *other.spec.outlived_by):
                 await other.down.wait()
         await child.stop(self._kill_asked)
 
@@ -140,6 +140,6 @@ def _check(children: Sequence[ChildSpec]) -> None:
     if len(names) != len(children):
         raise ValueError("two children have the same name")
     for spec in children:
-        if unknown := set(spec.after) - names:
+        if unknown := {*spec.after, *spec.outlived_by} - names:
             raise ValueError(f"{spec.name} comes after unknown {', '.join(sorted(unknown))}")
-    TopologicalSorter({spec.name: spec.after for spec in children}).prepare()
+    TopologicalSorter({spec.name: (*spec.after, *spec.outlived_by) for spec in children}).prepare()

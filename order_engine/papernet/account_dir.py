@@ -26,8 +26,10 @@ def dumped_accounts(directory: Path) -> Iterator[tuple[Pubkey, Account]]:
     for path in sorted(directory.glob("*.json")):
         try:
             yield _dumped(path)
-        except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-            raise UnreadableFile(f"{path}: {type(error).__name__}: {error}") from error
+        except KeyError as error:
+            raise UnreadableFile(f"{path}: the field {error} is missing") from error
+        except (OSError, ValueError, TypeError, IndexError, OverflowError) as error:
+            raise UnreadableFile(f"{path}: not an account as the Solana CLI writes it: {error}") from error
 
 
 def _dumped(path: Path) -> tuple[Pubkey, Account]:

@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import uvicorn
@@ -22,6 +22,7 @@ _BACKLOG = 1024
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 Ready = Callable[[str], None]
+Beside = Callable[[Network], AbstractAsyncContextManager[object]]  # what else this process does meanwhile
 
 
 def serve(
@@ -33,6 +34,7 @@ def serve(
     programs: Mapping[Pubkey, Path] | None = None,
     account_dir: Path | None = None,
     ready: Ready | None = None,
+    beside: Beside = nullcontext,
 ) -> None:
     """Run the paper network in `state_dir` until SIGINT or SIGTERM. `ready` learns the URL once it answers.
 
@@ -42,7 +44,7 @@ def serve(
     """
     network = open_network(settings, state_dir, fund=fund, programs=programs, account_dir=account_dir)
     try:
-        asyncio.run(_until_signalled(network, host, settings.port, ready))
+        asyncio.run(_until_signalled(network, host, settings.port, ready, beside))
     finally:
         network.journal.close()
 
@@ -64,11 +66,12 @@ async def run(network: Network, stop: asyncio.Event, *, host: str, port: int, re
             slots.result()
 
 
-async def _until_signalled(network: Network, host: str, port: int, ready: Ready | None) -> None:
+async def _until_signalled(network: Network, host: str, port: int, ready: Ready | None, beside: Beside) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in _STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
-    await run(network, stop, host=host, port=port, ready=ready)
+    async with beside(network):
+        await run(network, stop, host=host, port=port, ready=ready)
 
 
 async def _slots(network: Network) -> None:

@@ -1,7 +1,7 @@
-"""The default world: the known tokens at their mints, pools of nine pairs on both venues, a faucet and a trader."""
+"""The default world: the known tokens at their mints, pools of ten pairs on one to three venues, a faucet, a trader."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
@@ -22,14 +22,21 @@ from order_engine.domain.tokens import (
 )
 from order_engine.papernet.genesis import network_keypair
 from order_engine.papernet.images import SYSTEM_PROGRAM, image, token_holding
-from order_engine.papernet.world_accounts import cpmm_config, cpmm_pool, damm_pool, mint_account, token_account
+from order_engine.papernet.world_accounts import (
+    amm_v4_pool,
+    cpmm_config,
+    cpmm_pool,
+    damm_pool,
+    mint_account,
+    token_account,
+)
 
 FAUCET_LAMPORTS: Final = 500_000_000 * 10**9
 FUND_LAMPORTS: Final = 10_000 * 10**9
 FUND_USD: Final = 1_000_000  # worth of each token that a funded wallet gets
 _TREASURY_USD: Final = 1_000 * FUND_USD
 _MARKET_USD: Final = 400_000_000
-_CPMM_USD, _DAMM_USD = 2_000_000, 3_000_000  # on each side of a pool
+_CPMM_USD, _AMM_V4_USD, _DAMM_USD = 2_000_000, 2_500_000, 3_000_000  # on each side of a pool
 
 MICRO_USD: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -54,6 +61,7 @@ PAIRS: Final = (
     ("mSOL", "SOL"),
     ("PYUSD", "USDC"),
 )
+AMM_V4_PAIRS: Final = (("SOL", "USDC"), ("SOL", "USDT"), ("SOL", "RAY"))  # of the first token program only
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,9 @@ def default_world(genesis: Hash) -> World:
     accounts.update([cpmm_config(faucet)])
     for base, quote in PAIRS:
         _add_pools(accounts, sites, (TOKENS_BY_SYMBOL[base], TOKENS_BY_SYMBOL[quote]), creator=faucet)
+    for base, quote in AMM_V4_PAIRS:
+        tokens = TOKENS_BY_SYMBOL[base], TOKENS_BY_SYMBOL[quote]
+        _add(accounts, sites, tokens, amm_v4_pool(tokens, _worth_of(tokens, _AMM_V4_USD), faucet))
     for token in tokens_with_price():
         _hold(accounts, token, market, worth(token, _MARKET_USD))
         if token.mint != WRAPPED_SOL:
@@ -102,12 +113,23 @@ def default_world(genesis: Hash) -> World:
 def _add_pools(
     accounts: dict[Pubkey, Account], sites: list[PoolSite], tokens: tuple[Token, Token], creator: Pubkey
 ) -> None:
-    base, quote = tokens
-    deep = (worth(base, _DAMM_USD), worth(quote, _DAMM_USD))
-    shallow = (worth(base, _CPMM_USD), worth(quote, _CPMM_USD))
-    for pool in (list(cpmm_pool(tokens, shallow, creator)), list(damm_pool(tokens, deep))):
-        accounts.update(pool)
-        sites.append(PoolSite(pool[0][0], base.mint, quote.mint))
+    _add(accounts, sites, tokens, cpmm_pool(tokens, _worth_of(tokens, _CPMM_USD), creator))
+    _add(accounts, sites, tokens, damm_pool(tokens, _worth_of(tokens, _DAMM_USD)))
+
+
+def _add(
+    accounts: dict[Pubkey, Account],
+    sites: list[PoolSite],
+    tokens: tuple[Token, Token],
+    pool: Iterable[tuple[Pubkey, Account]],
+) -> None:
+    first, *others = pool
+    accounts.update([first, *others])
+    sites.append(PoolSite(first[0], tokens[0].mint, tokens[1].mint))
+
+
+def _worth_of(tokens: tuple[Token, Token], usd: int) -> tuple[int, int]:
+    return worth(tokens[0], usd), worth(tokens[1], usd)
 
 
 def _hold(accounts: dict[Pubkey, Account], token: Token, owner: Pubkey, amount: int) -> None:

@@ -17,6 +17,7 @@ from order_engine.domain.tokens import (
 from order_engine.papernet.images import image, rent_exempt_lamports
 from order_engine.venues.meteora_damm_v2 import layout as damm
 from order_engine.venues.meteora_damm_v2.fresh_pool import fresh_pool
+from order_engine.venues.raydium_amm_v4 import layout as amm_v4
 from order_engine.venues.raydium_cpmm import layout as cpmm
 
 CPMM_CONFIG: Final = cpmm.config_address(0)
@@ -76,6 +77,20 @@ def cpmm_pool(
     yield state.lp_mint, mint_account(Token(state.lp_mint, "", state.lp_decimals, TOKEN_PROGRAM), lp_supply)
     for token, amount in zip(tokens, reserves, strict=True):
         yield cpmm.vault_address(address, token.mint), token_account(token, cpmm.AUTHORITY, amount)
+
+
+def amm_v4_pool(
+    tokens: tuple[Token, Token], reserves: tuple[int, int], owner: Pubkey
+) -> Iterator[tuple[Pubkey, Account]]:
+    """Yield the pool's accounts, the pool itself first. Its market names it and does not exist."""
+    lp_supply = min(reserves)
+    pair = [bytes(token.mint) for token in tokens]
+    market, _ = Pubkey.find_program_address(pair, amm_v4.OPENBOOK_PROGRAM)
+    address, state = amm_v4.new_pool(tokens, market=market, owner=owner, lp_amount=lp_supply)
+    yield address, image(amm_v4.PROGRAM_ID, amm_v4.encode_pool(state))
+    yield state.lp_mint, mint_account(Token(state.lp_mint, "", state.decimals[0], TOKEN_PROGRAM), lp_supply)
+    for token, vault, amount in zip(tokens, state.vaults, reserves, strict=True):
+        yield vault, token_account(token, amm_v4.AUTHORITY, amount)
 
 
 def damm_pool(tokens: tuple[Token, Token], reserves: tuple[int, int]) -> Iterator[tuple[Pubkey, Account]]:

@@ -12,6 +12,7 @@ from order_engine.domain.tokens import (
     TOKEN_2022_PROGRAM,
     TOKEN_ACCOUNT_RENT_LAMPORTS,
     TOKEN_PROGRAM,
+    TOKENS_BY_MINT,
     WRAPPED_SOL,
     associated_token_address,
     decode_mint,
@@ -43,9 +44,9 @@ class CheckWallet:
         if order.token_in == WRAPPED_SOL:
             needed += order.amount_in
         else:
-            _require(str(order.token_in), _balance(account_in, snapshot), order.amount_in)
+            _require(order.token_in, _balance(account_in, snapshot), order.amount_in)
         wallet = snapshot.accounts.get(self.wallet)
-        _require("lamports", wallet.lamports if wallet else 0, needed)
+        _require(WRAPPED_SOL, wallet.lamports if wallet else 0, needed)
 
     def _token_accounts(self, order: Order) -> list[Pubkey]:
         return [
@@ -67,11 +68,13 @@ def _balance(address: Pubkey, snapshot: AccountSnapshot) -> int:
     return token_amount(address, account) if account else 0
 
 
-def _require(what: str, held: int, needed: int) -> None:
+def _require(mint: Pubkey, held: int, needed: int) -> None:
+    """SOL counts native: lamports, fees and rent included."""
     if held < needed:
+        token = TOKENS_BY_MINT.get(mint)
         raise InsufficientFunds(
-            f"the wallet holds {held} of {what}, the order needs {needed}",
-            token=what,
+            f"the wallet holds {held} base units of {token.symbol if token else mint}, the order needs {needed}",
+            token=str(mint),
             held=str(held),
             needed=str(needed),
         )

@@ -42,7 +42,7 @@ from order_engine.domain.order import (
     TransactionOutcome,
     TransactionSigned,
 )
-from order_engine.domain.pool import Pool, SwapRequest
+from order_engine.domain.pool import Pool, SwapRequest, missing_dependencies
 from order_engine.usecases.check_wallet import CheckWallet
 from order_engine.usecases.find_route import FindRoute
 from order_engine.usecases.ports import (
@@ -129,9 +129,9 @@ class ExecuteOrder:
         fee = network_fee(self.venues.values(), self.policy.compute_unit_price_micro_lamports)
         try:
             await self._patiently(lambda: self.check_wallet(order, fee))
+            decision = await self._patiently(lambda: self.find_route(swap, order.slippage_bps))
         except AttemptError as error:
             return await self._end_attempt(order, error), None
-        decision = await self.find_route(swap, order.slippage_bps)
         if decision.error or decision.route is None:
             why = decision.error or NoRoute("no route was chosen")
             return await self._end_attempt(order, why, candidates=decision.candidates), None
@@ -163,7 +163,11 @@ class ExecuteOrder:
         head = await self.chain.accounts([address])
         try:
             needs = venue.dependencies(address, head.require(address, venue.PROGRAM_ID))
-            return venue.decode(address, await self.chain.accounts([address, *needs]))
+            snapshot = await self.chain.accounts([address, *needs])
+            missing = missing_dependencies(venue, address, snapshot)
+            if missing:
+                snapshot = await self.chain.accounts([address, *needs, *missing])
+            return venue.decode(address, snapshot)
         except PoolUnreadable as error:
             raise NoRoute(f"the chosen pool cannot be read any more: {error.message}") from error
 

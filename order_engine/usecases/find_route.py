@@ -19,12 +19,14 @@ from order_engine.domain.errors import (
     QuoteRefused,
 )
 from order_engine.domain.order import Candidate, Route
-from order_engine.domain.pool import Account, AccountSnapshot, Pool, SwapRequest
+from order_engine.domain.pool import Account, AccountSnapshot, Pool, SwapRequest, missing_dependencies
 from order_engine.domain.routing import candidate, rank
 from order_engine.usecases.ports import Chain, PoolIndex
 from order_engine.usecases.swap_plan import network_fee
 
 ACCOUNTS_PER_READ = 99  # of the 100 that one getMultipleAccounts takes; the chain's clock is read along
+
+DISCOVERY_SECONDS = 2.0  # only the first order of a pair waits for it: the index remembers
 
 FoundPool = tuple[Pubkey, tuple[Pubkey, ...]]  # a pool and what its quote depends on
 
@@ -51,8 +53,15 @@ class FindRoute:
     compute_unit_price_micro_lamports: int
 
     async def __call__(self, swap: SwapRequest, slippage_bps: int) -> Decision:
+        """Return every candidate, best first.
+
+        Raises:
+            ChainUnavailable: not one venue could be read.
+        """
         answers = await asyncio.gather(*(self._ask(venue, swap, slippage_bps) for venue in self.venues.values()))
         candidates = rank(one for venue_candidates, _ in answers for one in venue_candidates)
+        if candidates and all(one.pool is None for one in candidates):
+            raise ChainUnavailable("no venue could be read: " + "; ".join(one.reject_reason for one in candidates))
         pools = {address: pool for _, venue_pools in answers for address, pool in venue_pools.items()}
         if candidates and candidates[0].chosen and candidates[0].pool:
             return Decision(candidates, pools[candidates[0].pool], None)
@@ -62,8 +71,10 @@ class FindRoute:
         self, venue: type[Pool], swap: SwapRequest, slippage_bps: int
     ) -> tuple[list[Candidate], dict[Pubkey, Pool]]:
         try:
+            async with asyncio.timeout(DISCOVERY_SECONDS):
+                known = await self.pool_index.pools(venue.PROGRAM_ID, swap.token_in, swap.token_out)
             async with asyncio.timeout(self.venue_timeout.total_seconds()):
-                snapshots = await self._read(venue, swap)
+                snapshots = await self._read(venue, known)
         except TimeoutError:
             waited = int(self.venue_timeout.total_seconds() * 1000)
             return [_unread(venue, f"its accounts took longer than {waited} ms to read")], {}
@@ -72,13 +83,22 @@ class FindRoute:
         quoted = [self._quote(venue, address, snapshot, swap, slippage_bps) for address, snapshot in snapshots]
         return [one for one, _ in quoted], {one.pool: pool for one, pool in quoted if one.pool and pool}
 
-    async def _read(self, venue: type[Pool], swap: SwapRequest) -> list[tuple[Pubkey, AccountSnapshot]]:
+    async def _read(
+        self, venue: type[Pool], known: Sequence[tuple[Pubkey, Account]]
+    ) -> list[tuple[Pubkey, AccountSnapshot]]:
         """Read each pool with all it depends on at one slot: pools that do not fit one read together get the next."""
-        known = await self.pool_index.pools(venue.PROGRAM_ID, swap.token_in, swap.token_out)
-        groups = list(_groups(_with_dependencies(venue, known)))
+        found = list(_with_dependencies(venue, known))
+        snapshots = await self._read_together(found)
+        incomplete = list(_with_missing(venue, found, snapshots))
+        if incomplete:
+            snapshots |= await self._read_together(incomplete)
+        return list(snapshots.items())
+
+    async def _read_together(self, pools: Sequence[FoundPool]) -> dict[Pubkey, AccountSnapshot]:
+        groups = list(_groups(pools))
         wanted = [sorted({key for address, needs in group for key in (address, *needs)}, key=bytes) for group in groups]
         snapshots = await asyncio.gather(*(self.chain.accounts(addresses) for addresses in wanted))
-        return [(address, snapshot) for group, snapshot in zip(groups, snapshots, strict=True) for address, _ in group]
+        return {address: snapshot for group, snapshot in zip(groups, snapshots, strict=True) for address, _ in group}
 
     def _quote(
         self, venue: type[Pool], address: Pubkey, snapshot: AccountSnapshot, swap: SwapRequest, slippage_bps: int
@@ -99,7 +119,19 @@ def _with_dependencies(venue: type[Pool], known: Sequence[tuple[Pubkey, Account]
             continue  # not a pool of this program, whatever the index was told
 
 
-def _groups(pools: Iterator[FoundPool]) -> Iterator[list[FoundPool]]:
+def _with_missing(
+    venue: type[Pool], found: Sequence[FoundPool], snapshots: Mapping[Pubkey, AccountSnapshot]
+) -> Iterator[FoundPool]:
+    for address, needs in found:
+        try:
+            missing = missing_dependencies(venue, address, snapshots[address])
+        except PoolUnreadable:
+            continue  # decoding will say what is wrong
+        if missing:
+            yield address, (*needs, *missing)
+
+
+def _groups(pools: Sequence[FoundPool]) -> Iterator[list[FoundPool]]:
     group: list[FoundPool] = []
     size = 0
     for pool in pools:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -27,6 +28,7 @@ FAST_CHAIN: Final = {
     "PAPERNET_LAND_AFTER_SLOTS_MAX": "4",
     "PAPERNET_FAILURE_RATE": "0",
     "POLL_INTERVAL_MS": "100",
+    "VENUE_TIMEOUT_MS": "3000",  # the machine under test may be busy
 }
 TERMINAL: Final = {
     pb.ORDER_STATUS_CONFIRMED,
@@ -57,6 +59,7 @@ class LiveEngine:
             "PAPERNET_PORT": str(self.papernet_port),
             "STATE_DIR": str(self.state_dir),
             "LOG_FORMAT": "json",
+            "METRICS_PORT": "0",
             **FAST_CHAIN,
             **self.changes,
         }
@@ -68,6 +71,15 @@ class LiveEngine:
     @property
     def rpc_url(self) -> str:
         return f"http://127.0.0.1:{self.papernet_port}"
+
+    def metrics_url(self, name: str) -> str:
+        """Return where a child of `up` serves its metrics, as its log says once it has started."""
+        log = self.state_dir / "logs" / f"{name}.log"
+        deadline = time.monotonic() + READY_WITHIN_SECONDS
+        while not (lines := [line for line in log.read_text().splitlines() if '"metrics_served"' in line]):
+            assert time.monotonic() < deadline, f"{name} serves no metrics:\n{log.read_text()}"
+            time.sleep(0.05)
+        return f"http://127.0.0.1:{json.loads(lines[-1])['port']}/metrics"
 
     @property
     def database_url(self) -> str:

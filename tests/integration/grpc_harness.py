@@ -178,6 +178,7 @@ async def running(
     services: Callable[[Services], Services] = lambda services: services,
     drain_seconds: float = 1.0,
     channel_options: Sequence[tuple[str, int]] = (),
+    outermost: Sequence[grpc.aio.ServerInterceptor] = (),
 ) -> AsyncGenerator[Harness]:
     store, signals, chain = Store(), MemoryOrderSignals(), Chain()
     hinted: list[OrderId] = []
@@ -208,7 +209,7 @@ async def running(
         get_token=GetToken(chain=chain),
         list_tokens=ListTokens(),
     )
-    server = ApiServer(services(built), check_ready, limits)
+    server = ApiServer(services(built), check_ready, limits, outermost)
     async with AsyncExitStack() as stack:
         port = await server.start("127.0.0.1", 0)
         stack.push_async_callback(server.stop, drain_seconds)

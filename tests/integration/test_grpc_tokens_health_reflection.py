@@ -6,7 +6,9 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from solders.pubkey import Pubkey
 
 from order_engine.api.server import SERVICES
@@ -136,3 +138,27 @@ async def test_a_client_that_knows_nothing_reads_the_contract_and_calls_it(api):
     assert code != 0
     assert "invalid_argument" in refused
     assert "amount_in" in refused
+
+
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+@pytest.mark.parametrize(
+    "symbol", ["order_engine.v1.OrderService", "order_engine.v1.OrderService.SubmitOrder", "order_engine.v1.Order"]
+)
+async def test_reflection_answers_under_both_names_for_services_methods_and_messages(api, version, symbol):
+    call = api.channel.stream_stream(
+        f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+        request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+        response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+    )()
+    await call.write(reflection_pb2.ServerReflectionRequest(file_containing_symbol=symbol))
+    await call.done_writing()
+    (reply,) = [one async for one in call]
+    names = [FileDescriptorProto.FromString(raw).name for raw in reply.file_descriptor_response.file_descriptor_proto]
+    assert "protos/order_engine/v1/order_service.proto" in names
+
+
+async def test_reflection_does_not_know_what_is_not_in_the_contract(api):
+    stub = reflection_pb2_grpc.ServerReflectionStub(api.channel)
+    request = reflection_pb2.ServerReflectionRequest(file_containing_symbol="order_engine.v1.OrderService.Nope")
+    replies = [one async for one in stub.ServerReflectionInfo(iter([request]))]
+    assert [one.error_response.error_code for one in replies] == [Code.NOT_FOUND.value[0]]

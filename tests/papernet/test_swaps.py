@@ -1,4 +1,4 @@
-"""Swaps on both venues: exact to the unit, atomic, refused with the venue's own error."""
+"""Swaps on every venue: exact to the unit, atomic, refused with the venue's own error."""
 
 import pytest
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
@@ -6,15 +6,17 @@ from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
-from order_engine.domain.pool import Pool
-from order_engine.domain.tokens import TOKENS_BY_SYMBOL, WRAPPED_SOL, associated_token_address
+from order_engine.domain.pool import ExactOutRequest, Pool, Trader
+from order_engine.domain.tokens import TOKEN_PROGRAM, TOKENS_BY_SYMBOL, WRAPPED_SOL, associated_token_address
 from order_engine.venues.meteora_damm_v2.pool import MeteoraDammV2Pool
+from order_engine.venues.raydium_amm_v4.pool import RaydiumAmmV4Pool
 from order_engine.venues.raydium_cpmm.pool import RaydiumCpmmPool
 from tests.papernet.client import CONFIRMED, PaperRpc, Swap, pay, signed, swap_of
 from tests.papernet.conftest import Start
 
-USDC, PYUSD = TOKENS_BY_SYMBOL["USDC"].mint, TOKENS_BY_SYMBOL["PYUSD"].mint
-VENUES = pytest.mark.parametrize("venue", [RaydiumCpmmPool, MeteoraDammV2Pool])
+USDC, PYUSD, RAY = (TOKENS_BY_SYMBOL[symbol].mint for symbol in ("USDC", "PYUSD", "RAY"))
+VENUES = pytest.mark.parametrize("venue", [RaydiumCpmmPool, MeteoraDammV2Pool, RaydiumAmmV4Pool])
+TOKEN_2022_VENUES = pytest.mark.parametrize("venue", [RaydiumCpmmPool, MeteoraDammV2Pool])
 PRIORITY = [set_compute_unit_limit(200_000), set_compute_unit_price(10_000)]
 FEE = 5_000 + 2_000
 
@@ -54,13 +56,32 @@ async def test_usdc_is_swapped_to_native_sol_for_exactly_the_quote(
     assert await paper.lamports(me) - lamports == swap.quote.amount_out - FEE
 
 
-@VENUES
+@TOKEN_2022_VENUES
 async def test_a_token_2022_mint_swaps_exactly(paper: PaperRpc, wallet: Keypair, venue: type[Pool]) -> None:
     me = wallet.pubkey()
     swap = swap_of(await paper.pool(venue, PYUSD, USDC), me, USDC, PYUSD, 5_000_000)
     before = await paper.tokens(me, PYUSD)
     assert (await paper.land(await _transaction(paper, wallet, swap)))["err"] is None
     assert await paper.tokens(me, PYUSD) - before == swap.quote.amount_out
+
+
+async def test_an_exact_amount_is_bought_for_exactly_the_quote(paper: PaperRpc, wallet: Keypair) -> None:
+    me = wallet.pubkey()
+    pool = await paper.pool(RaydiumAmmV4Pool, WRAPPED_SOL, RAY)
+    assert isinstance(pool, RaydiumAmmV4Pool)
+    quote = pool.quote_exact_out(ExactOutRequest(token_in=RAY, token_out=WRAPPED_SOL, amount_out=10**9))
+    steps = Swap(wallet=me, pool=pool, quote=quote, min_amount_out=1).instructions()
+    source, target = (associated_token_address(me, mint, TOKEN_PROGRAM) for mint in (RAY, WRAPPED_SOL))
+    trader = Trader(owner=me, token_account_in=source, token_account_out=target)
+    blockhash, _ = await paper.blockhash()
+    one_too_few = pool.exact_out_instruction(quote, quote.amount_in - 1, trader)
+    status = await paper.land(signed(wallet, [steps[0], one_too_few], blockhash))
+    assert status["err"] == {"InstructionError": [1, {"Custom": 30}]}
+    before = await paper.tokens(me, RAY)
+    enough = pool.exact_out_instruction(quote, quote.amount_in, trader)
+    assert (await paper.land(signed(wallet, [steps[0], enough], blockhash)))["err"] is None
+    assert before - await paper.tokens(me, RAY) == quote.amount_in
+    assert await paper.tokens(me, WRAPPED_SOL) == 10**9
 
 
 @VENUES

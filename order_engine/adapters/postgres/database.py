@@ -105,9 +105,9 @@ async def read(engine: AsyncEngine, statement: TextClause, **parameters: object)
 
 
 async def is_reachable(engine: AsyncEngine) -> bool:
-    """Say whether the server answers a query now."""
+    """Say whether the server answers now, and has our schema."""
     try:
-        await read(engine, text("SELECT 1"))
+        await read(engine, text("SELECT FROM orders LIMIT 1"))
     except Unavailable:
         return False
     return True

@@ -20,7 +20,7 @@ from solders.transaction import VersionedTransaction
 from order_engine.adapters.batching import Batcher
 from order_engine.adapters.solana import replies
 from order_engine.adapters.solana.fills import fill_of
-from order_engine.adapters.solana.json_rpc import JsonRpc, RpcError
+from order_engine.adapters.solana.json_rpc import JsonRpc, OnCall, RpcError
 from order_engine.domain.errors import ChainUnavailable
 from order_engine.domain.finality import Landed, Sighting
 from order_engine.domain.order import Fill, SignedTransaction
@@ -152,11 +152,13 @@ class SolanaChain:
 
 
 @asynccontextmanager
-async def open_chain(urls: Sequence[str], timeout_seconds: float = 5.0) -> AsyncIterator[SolanaChain]:
+async def open_chain(
+    urls: Sequence[str], timeout_seconds: float = 5.0, on_call: OnCall | None = None
+) -> AsyncIterator[SolanaChain]:
     """A chain on these endpoints while the context lasts. Transports never repeat a request by themselves."""
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
     async with httpx.AsyncClient(timeout=timeout_seconds, limits=limits, trust_env=False) as client:
-        yield SolanaChain([JsonRpc(url, client) for url in urls])
+        yield SolanaChain([JsonRpc(url, client, on_call) for url in urls])
 
 
 def _decoded(raw: replies.RawAccount) -> Account:

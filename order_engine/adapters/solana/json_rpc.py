@@ -4,7 +4,8 @@ A public library for this raises BaseExceptions on some error replies, returns p
 check response ids; money depends on these answers, so nothing unchecked passes here.
 """
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from itertools import count
 from typing import Final, TypeVar
 
@@ -16,6 +17,7 @@ from order_engine.domain.errors import ChainUnavailable
 
 T = TypeVar("T")
 JsonValue = object
+OnCall = Callable[[str, str, str, float], None]  # endpoint; method; ok, refused or unavailable; seconds
 
 MAX_REPLY_BYTES: Final = 64 * 1024 * 1024
 _MIN_CONTEXT_SLOT_NOT_REACHED: Final = -32016
@@ -33,9 +35,10 @@ class RpcError(Exception):
 class JsonRpc:
     """One endpoint. Every failure to get a well-formed answer is ChainUnavailable; nothing is ever sent twice."""
 
-    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
+    def __init__(self, url: str, client: httpx.AsyncClient, on_call: OnCall | None = None) -> None:
         self._url = url
         self._client = client
+        self._on_call = on_call
         self._ids = count(1)
         self.name = httpx.URL(url).host + (f":{httpx.URL(url).port}" if httpx.URL(url).port else "")
 
@@ -46,6 +49,19 @@ class JsonRpc:
             RpcError: the endpoint refused the request itself.
             ChainUnavailable: no answer, a busy answer, or one that is not what the method promises.
         """
+        started, outcome = time.perf_counter(), "unavailable"
+        try:
+            result = await self._call(method, params, reply)
+            outcome = "ok"
+            return result
+        except RpcError:
+            outcome = "refused"
+            raise
+        finally:
+            if self._on_call is not None:
+                self._on_call(self.name, method, outcome, time.perf_counter() - started)
+
+    async def _call(self, method: str, params: Sequence[JsonValue], reply: TypeAdapter[T]) -> T:
         request_id = next(self._ids)
         body = orjson.dumps({"jsonrpc": "2.0", "id": request_id, "method": method, "params": params})
         try:

@@ -15,7 +15,10 @@ Found = Sequence[tuple[Pubkey, Account]]
 
 
 class DiscoveredPools:
-    """Discovery runs once for a pair however many orders wait for it, and goes on when one of them gives up."""
+    """Discovery runs once for a pair however many orders wait for it, and goes on when one of them gives up.
+
+    Only the first order of a pair waits: later ones get what is known, while it is looked for anew in the background.
+    """
 
     def __init__(
         self, chain: SolanaChain, venues: Mapping[Pubkey, type[Pool]], remember: timedelta = timedelta(seconds=30)
@@ -28,15 +31,15 @@ class DiscoveredPools:
 
     async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Found:
         pair = (program_id, frozenset({mint_a, mint_b}))
-        known = self._known.get(pair)
-        if known is not None and monotonic() - known[0] < self._remember:
-            return known[1]
+        found_at, found = self._known.get(pair, (0.0, None))
+        if found is not None and monotonic() - found_at < self._remember:
+            return found
         task = self._running.get(pair)
         if task is None:
             task = asyncio.create_task(self._discover(pair, mint_a, mint_b))
             self._running[pair] = task
             task.add_done_callback(lambda done: self._finished(pair, done))
-        return await asyncio.shield(task)
+        return found if found is not None else await asyncio.shield(task)
 
     async def _discover(self, pair: Pair, mint_a: Pubkey, mint_b: Pubkey) -> Found:
         program_id = pair[0]

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from solders.pubkey import Pubkey
 
+from order_engine.domain.errors import ChainUnavailable
 from order_engine.domain.lifecycle import TERMINAL
 from order_engine.domain.order import (
     AttemptFailed,
@@ -15,6 +16,7 @@ from order_engine.domain.order import (
     RouteChosen,
     TransactionSigned,
 )
+from order_engine.domain.pool import Account
 from tests.unit.usecases.paper_world import LEASE, SLIPPED, Crash, World, executor, placed
 
 STEPS = 40
@@ -203,3 +205,17 @@ async def test_every_candidate_is_kept_the_rejected_ones_last() -> None:
     (chosen,) = [event.fact for event in world.events if isinstance(event.fact, RouteChosen)]
     assert [one.net_amount_out for one in chosen.candidates] == [100, 90, 0]
     assert chosen.candidates[-1].reject_reason == "QUOTE_REFUSED: paused"
+
+
+async def test_venues_that_cannot_be_read_for_a_moment_cost_no_attempt() -> None:
+    world = World()
+    pools, failures = world.pools_of, [ChainUnavailable("busy")] * 3
+
+    async def busy(program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> list[tuple[Pubkey, Account]]:
+        if failures:
+            raise failures.pop()
+        return await pools(program_id, mint_a, mint_b)
+
+    world.pools_of = busy  # type: ignore[method-assign]
+    order = await work_until_over(world, await placed(world))
+    assert (order.status, order.attempt) == (OrderStatus.CONFIRMED, 1)
