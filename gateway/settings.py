@@ -13,7 +13,9 @@ DEFAULT_METRICS_PORT: Final = 9465
 class GatewaySettings(BaseSettings):
     """The bridge's configuration."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
 
     host: str = Field(default="127.0.0.1", description="address to listen on")
     port: Port = Field(default=3000, description="HTTP and WebSocket; 0 = any free port")

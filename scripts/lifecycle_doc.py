@@ -28,9 +28,9 @@ def _intro() -> list[str]:
         "",
         "Printed from `order_engine/domain/lifecycle.py` by `make docs`; do not edit by hand.",
         "",
-        "An order is a row and a numbered list of facts about it. Each fact moves it along this table or is refused: by",
-        "`lifecycle.apply` first, and by PostgreSQL's own guards again. A retry is an ordinary step back to `pending`",
-        "that says why and when; a worker that takes over from a dead one adds no step at all.",
+        "An order is a row and a numbered list of facts about it. Each fact moves it along this table or is refused:",
+        "by `lifecycle.apply` first, and by PostgreSQL's own guards again. A retry is an ordinary step back to",
+        "`pending` that says why and when; a worker that takes over from a dead one adds no step at all.",
         "",
     ]
 

@@ -80,7 +80,10 @@ async def test_a_dumped_account_is_loaded_once_and_then_lives_on(tmp_path: Path,
         ("{", "not an account"),
         ("[]", "not an account"),
         ("{}", "the field 'account' is missing"),
-        (json.dumps({"pubkey": "x", "account": {"data": ["!", "base64"], "executable": False, "owner": "y"}}), "not an account"),
+        (
+            json.dumps({"pubkey": "x", "account": {"data": ["!", "base64"], "executable": False, "owner": "y"}}),
+            "not an account",
+        ),
     ],
 )
 def test_a_file_that_is_no_dump_is_named(tmp_path: Path, content: str, reason: str) -> None:
