@@ -53,7 +53,7 @@ async def _read(engine: Engine, request: pb.ListOrdersRequest, limit: int) -> pb
 
 
 def _table(orders: Sequence[pb.Order], tokens: TokenBook, now: datetime) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim", show_edge=False, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="dim", show_edge=False, pad_edge=False)
     table.add_column("order", no_wrap=True)
     table.add_column("age", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)

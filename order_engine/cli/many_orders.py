@@ -22,7 +22,7 @@ from protos.order_engine.v1 import order_service_pb2 as pb
 
 _REFRESH_PER_SECOND = 8
 _LINES_AROUND = 5  # header, rule, summary, and a line to spare
-_WITH_TIME = 92  # columns that it takes to show the time as well
+_WITH_TIME = 88  # columns that it takes to show the time as well
 
 
 @dataclass(slots=True)
@@ -105,7 +105,7 @@ class Screen:
         return Group(self._table(shown), Text(), summary(self._rows))
 
     def _table(self, rows: Sequence[Row]) -> Table:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), header_style="dim", show_edge=False, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="dim", show_edge=False, pad_edge=False)
         for title in ("order", "status", "venue"):
             table.add_column(title, no_wrap=True)
         table.add_column("got", justify="right", no_wrap=True, min_width=10)

@@ -83,7 +83,9 @@ def migrate() -> None:
     try:
         run_migrations(settings.database_url)
     except Unavailable as error:
-        fail(f"DATABASE_URL: {error.message}", UNREACHABLE)
+        fail(error.message, UNREACHABLE)
+    except ValueError:
+        fail("DATABASE_URL is no URL: write postgresql://USER:PASSWORD@HOST:5432/DATABASE", BAD_USAGE)
     typer.echo("the schema is up to date")
 
 

@@ -12,7 +12,7 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.amounts import U64_MAX, mul_div_floor
 from order_engine.domain.errors import PoolUnreadable, QuoteRefused
-from order_engine.domain.pool import AccountSnapshot, Pool, SwapRequest, Trader
+from order_engine.domain.pool import AccountSnapshot, Pool, SwapRequest, Trader, missing_dependencies
 from order_engine.domain.tokens import associated_token_address
 from order_engine.papernet.images import Changes, to_domain, token_holding
 from order_engine.papernet.machine import Machine
@@ -108,12 +108,16 @@ class Market:
         venue = POOL_OF_PROGRAM.get(account.owner) if account is not None else None
         if account is None or venue is None:
             raise PoolUnreadable(f"account {address} is not a pool of a known venue")
-        needed = ((key, to_domain(self._machine.account(key))) for key in venue.dependencies(address, account))
-        accounts = {key: found for key, found in needed if found is not None} | {address: account}
-        snapshot = AccountSnapshot(
+        snapshot = self._snapshot([address, *venue.dependencies(address, account)], clock)
+        missing = missing_dependencies(venue, address, snapshot)
+        return venue.decode(address, self._snapshot([*snapshot.accounts, *missing], clock) if missing else snapshot)
+
+    def _snapshot(self, keys: Iterable[Pubkey], clock: Clock) -> AccountSnapshot:
+        found = ((key, to_domain(self._machine.account(key))) for key in keys)
+        accounts = {key: account for key, account in found if account is not None}
+        return AccountSnapshot(
             slot=clock.slot, unix_timestamp=clock.unix_timestamp, epoch=clock.epoch, accounts=accounts
         )
-        return venue.decode(address, snapshot)
 
     def _vault_amount(self, address: Pubkey, mint: Pubkey) -> int:
         account = to_domain(self._machine.account(address))

@@ -15,13 +15,33 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.pool import Account
 from order_engine.papernet.programs.meteora_damm_v2 import MeteoraDammV2
+from order_engine.papernet.programs.meteora_dlmm import MeteoraDlmm
+from order_engine.papernet.programs.raydium_amm_v4 import ERROR_CODES as AMM_V4_ERROR_CODES
+from order_engine.papernet.programs.raydium_amm_v4 import RaydiumAmmV4
+from order_engine.papernet.programs.raydium_clmm import RaydiumClmm
 from order_engine.papernet.programs.raydium_cpmm import RaydiumCpmm
+from order_engine.papernet.recorded_forms import raydium_amm_v4_form
 from order_engine.papernet.replay_case import ReplayCase, ReplayVenue
 from order_engine.papernet.vector_file import VectorFile, VectorOutline, load_json
 from order_engine.venues.meteora_damm_v2 import layout as meteora_damm_v2
 from order_engine.venues.meteora_damm_v2.pool import MeteoraDammV2Pool
+from order_engine.venues.meteora_dlmm import layout as meteora_dlmm
+from order_engine.venues.meteora_dlmm.pool import MeteoraDlmmPool
+from order_engine.venues.raydium_amm_v4 import layout as raydium_amm_v4
+from order_engine.venues.raydium_amm_v4.pool import RaydiumAmmV4Pool
+from order_engine.venues.raydium_clmm import layout as raydium_clmm
+from order_engine.venues.raydium_clmm.pool import RaydiumClmmPool
 from order_engine.venues.raydium_cpmm import layout as raydium_cpmm
 from order_engine.venues.raydium_cpmm.pool import RaydiumCpmmPool
+
+
+def _raydium_amm_v4_fields(address: Pubkey, account: Account) -> Mapping[str, int]:
+    state = raydium_amm_v4.decode_pool(address, account)
+    return {
+        "status": state.status,
+        "base_need_take_pnl": state.need_take_pnl[0],
+        "quote_need_take_pnl": state.need_take_pnl[1],
+    }
 
 
 def _raydium_cpmm_fields(address: Pubkey, account: Account) -> Mapping[str, int]:
@@ -33,6 +53,21 @@ def _raydium_cpmm_fields(address: Pubkey, account: Account) -> Mapping[str, int]
         "fund_fees_b": state.fund_fees[1],
         "creator_fees_a": state.creator_fees[0],
         "creator_fees_b": state.creator_fees[1],
+    }
+
+
+def _raydium_clmm_fields(address: Pubkey, account: Account) -> Mapping[str, int]:
+    state = raydium_clmm.decode_pool(address, account)
+    return {
+        "liquidity": state.liquidity,
+        "sqrt_price_x64": state.sqrt_price_x64,
+        "tick_current": state.tick_current,
+        "fee_growth_global_a_x64": state.fee_growth_x64[0],
+        "fee_growth_global_b_x64": state.fee_growth_x64[1],
+        "protocol_fees_a": state.protocol_fees[0],
+        "protocol_fees_b": state.protocol_fees[1],
+        "fund_fees_a": state.fund_fees[0],
+        "fund_fees_b": state.fund_fees[1],
     }
 
 
@@ -53,10 +88,28 @@ def _meteora_damm_v2_fields(address: Pubkey, account: Account) -> Mapping[str, i
     }
 
 
+def _meteora_dlmm_fields(address: Pubkey, account: Account) -> Mapping[str, int]:
+    state = meteora_dlmm.decode_pair(address, account)
+    return {
+        "active_id": state.active_id,
+        "volatility_accumulator": state.volatility_accumulator,
+        "volatility_reference": state.volatility_reference,
+        "index_reference": state.index_reference,
+        "last_update_timestamp": state.last_update_timestamp,
+        "protocol_fee_x": state.protocol_fee_x,
+        "protocol_fee_y": state.protocol_fee_y,
+    }
+
+
 REPLAY_VENUES: Final[Mapping[str, ReplayVenue]] = MappingProxyType(
     {
+        "raydium_amm_v4": ReplayVenue(
+            RaydiumAmmV4(), RaydiumAmmV4Pool, _raydium_amm_v4_fields, AMM_V4_ERROR_CODES, raydium_amm_v4_form
+        ),
         "raydium_cpmm": ReplayVenue(RaydiumCpmm(), RaydiumCpmmPool, _raydium_cpmm_fields),
+        "raydium_clmm": ReplayVenue(RaydiumClmm(), RaydiumClmmPool, _raydium_clmm_fields),
         "meteora_damm_v2": ReplayVenue(MeteoraDammV2(), MeteoraDammV2Pool, _meteora_damm_v2_fields),
+        "meteora_dlmm": ReplayVenue(MeteoraDlmm(), MeteoraDlmmPool, _meteora_dlmm_fields),
     }
 )
 

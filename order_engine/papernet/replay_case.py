@@ -1,14 +1,24 @@
 """One recorded swap, checked against the emulated program and against the engine's own quote."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from order_engine.domain.errors import AmountTooSmall, EngineError, QuoteRefused
-from order_engine.domain.pool import Account, AccountSnapshot, Pool, Quote, SwapRequest, Trader
+from order_engine.domain.pool import (
+    Account,
+    AccountSnapshot,
+    ExactOutPool,
+    ExactOutRequest,
+    Pool,
+    Quote,
+    SwapRequest,
+    Trader,
+    missing_dependencies,
+)
 from order_engine.papernet.programs import EmulatedProgram, ProgramError, RuntimeProgramError
 from order_engine.papernet.token_ledger import TokenLedger, token_account_data
 from order_engine.papernet.vector_file import PoolDump, Vector
@@ -21,6 +31,8 @@ class ReplayVenue:
     program: EmulatedProgram
     pool: type[Pool]
     pool_fields: Callable[[Pubkey, Account], Mapping[str, int]]
+    error_codes: Mapping[str, int] = field(default_factory=dict)  # by their names in the program's source
+    recorded_form: Callable[[Pool, Vector, Trader], Instruction] | None = None  # where the engine sends another one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +61,7 @@ class ReplayCase:
     def problems(self) -> Iterator[str]:
         """Yield every difference to the record; none is a pass."""
         yield from self._execution_problems()
-        if self.vector.kind == "exact_in":
+        if self.vector.kind in ("exact_in", "exact_out"):
             yield from self._quote_problems()
 
     def _execution_problems(self) -> Iterator[str]:
@@ -60,13 +72,17 @@ class ReplayCase:
             error = refusal.name if isinstance(refusal, RuntimeProgramError) else refusal.code
             if expected.ok:
                 yield f"refused with {error}: {refusal}"
-            elif expected.error not in (None, error):
-                yield f"refused with {error} instead of {expected.error}"
+            elif self._expected_error not in (None, error):
+                yield f"refused with {error} instead of {self._expected_error}"
             return
         if not expected.ok:
-            yield f"succeeded instead of failing with {expected.error}"
+            yield f"succeeded instead of failing with {self._expected_error}"
             return
         yield from _differences(dict(self._wanted()), dict(self._outcome(ledger)))
+
+    @property
+    def _expected_error(self) -> int | str | None:
+        return self.vector.error(self.venue.error_codes)
 
     def _execute(self, instruction: Instruction, ledger: TokenLedger) -> None:
         clock = self.dump.clock.to_clock()
@@ -93,39 +109,80 @@ class ReplayCase:
     def _quote_problems(self) -> Iterator[str]:
         expected = self.vector.expected
         try:
-            pool, quote = self._quote()
+            pool = self._pool()
+            if self.venue.recorded_form is not None:
+                yield from self._form_problems(self.venue.recorded_form(pool, self.vector, self.trader))
+            quote = self._quote(pool)
         except QuoteRefused as refusal:
             if expected.ok and not (expected.amount_out == 0 and isinstance(refusal, AmountTooSmall)):
                 yield f"quote refused: {refusal}"
             return
         except EngineError as error:
-            yield f"pool unreadable: {error}"
+            if expected.ok:
+                yield f"pool unreadable: {error}"
             return
+        if quote is not None:
+            yield from self._quote_differences(pool, quote)
+
+    def _quote_differences(self, pool: Pool, quote: Quote) -> Iterator[str]:
+        expected = self.vector.expected
         if not expected.ok or expected.amount_out == 0:
-            yield f"quote pays {quote.amount_out} where the program pays nothing"
+            if self._is_within_means(quote):
+                yield f"quote pays {quote.amount_out} where the program pays nothing"
             return
         if (quote.amount_in, quote.amount_out) != (expected.amount_in, expected.amount_out):
             yield (
                 f"quote {quote.amount_in} -> {quote.amount_out}, program {expected.amount_in} -> {expected.amount_out}"
             )
-        built = pool.swap_instruction(quote, self.vector.threshold, self.trader)
+        if expected.fee not in (None, quote.fee_amount):
+            yield f"quote takes a fee of {quote.fee_amount}, program {expected.fee}"
+        if self.venue.recorded_form is None:
+            yield from self._form_problems(self._built(pool, quote))
+
+    def _is_within_means(self, quote: Quote) -> bool:
+        """A quote is about the pool: what the trader holds and accepts is no matter of it."""
+        vector = self.vector
+        if vector.kind == "exact_in":
+            accepted = quote.amount_out >= vector.threshold
+        else:
+            accepted = quote.amount_in <= vector.threshold
+        return accepted and quote.amount_in <= vector.user.in_balance
+
+    def _form_problems(self, built: Instruction) -> Iterator[str]:
         if built != self.vector.instruction.to_instruction():
             yield "the instruction differs"
 
-    def _quote(self) -> tuple[Pool, Quote]:
-        """Quote with exactly the accounts that the pool asks for."""
-        clock, user = self.dump.clock, self.vector.user
-        address = self.dump.address("pool")
-        needed = {address, *self.venue.pool.dependencies(address, self.accounts[address])}
-        snapshot = AccountSnapshot(
+    def _built(self, pool: Pool, quote: Quote) -> Instruction:
+        if self.vector.kind == "exact_out" and isinstance(pool, ExactOutPool):
+            return pool.exact_out_instruction(quote, self.vector.threshold, self.trader)
+        return pool.swap_instruction(quote, self.vector.threshold, self.trader)
+
+    def _pool(self) -> Pool:
+        """Decode with exactly the accounts that the pool asks for."""
+        venue, address = self.venue.pool, self.dump.address("pool")
+        needed = {address, *venue.dependencies(address, self.accounts[address])}
+        missing = missing_dependencies(venue, address, self._snapshot(needed))
+        return venue.decode(address, self._snapshot(needed.union(missing)))
+
+    def _snapshot(self, needed: set[Pubkey]) -> AccountSnapshot:
+        clock = self.dump.clock
+        return AccountSnapshot(
             slot=clock.slot,
             unix_timestamp=clock.unix_timestamp,
             epoch=clock.epoch,
             accounts={key: self.accounts[key] for key in needed & self.accounts.keys()},
         )
-        pool = self.venue.pool.decode(address, snapshot)
-        request = SwapRequest(token_in=user.mint_in, token_out=user.mint_out, amount_in=self.vector.amount)
-        return pool, pool.quote(request)
+
+    def _quote(self, pool: Pool) -> Quote | None:
+        """Ask for what the vector asks for; None when the pool does not quote that."""
+        user, amount = self.vector.user, self.vector.amount
+        if self.vector.kind == "exact_in":
+            return pool.quote(SwapRequest(token_in=user.mint_in, token_out=user.mint_out, amount_in=amount))
+        if isinstance(pool, ExactOutPool):
+            return pool.quote_exact_out(
+                ExactOutRequest(token_in=user.mint_in, token_out=user.mint_out, amount_out=amount)
+            )
+        return None
 
 
 def _differences(wanted: Mapping[str, int], found: Mapping[str, int]) -> Iterator[str]:

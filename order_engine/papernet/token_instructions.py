@@ -1,4 +1,4 @@
-"""The one token instruction that swaps are made of."""
+"""The token instructions that swaps are made of."""
 
 import struct
 from typing import Final
@@ -6,6 +6,10 @@ from typing import Final
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
+from order_engine.domain.tokens import TOKEN_PROGRAM
+
+TRANSFER: Final = struct.Struct("<BQ")  # TRANSFER_TAG, amount
+TRANSFER_TAG: Final = 3
 TRANSFER_CHECKED: Final = struct.Struct("<BQB")  # TRANSFER_CHECKED_TAG, amount, decimals
 TRANSFER_CHECKED_TAG: Final = 12
 
@@ -27,3 +31,13 @@ def transfer_checked(
         AccountMeta(owner, is_signer=True, is_writable=False),
     ]
     return Instruction(token_program, TRANSFER_CHECKED.pack(TRANSFER_CHECKED_TAG, amount, decimals), accounts)
+
+
+def transfer(source: Pubkey, destination: Pubkey, owner: Pubkey, amount: int) -> Instruction:
+    """Return the transfer of programs that know only the first token program: it names no mint."""
+    accounts = [
+        AccountMeta(source, is_signer=False, is_writable=True),
+        AccountMeta(destination, is_signer=False, is_writable=True),
+        AccountMeta(owner, is_signer=True, is_writable=False),
+    ]
+    return Instruction(TOKEN_PROGRAM, TRANSFER.pack(TRANSFER_TAG, amount), accounts)

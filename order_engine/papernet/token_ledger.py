@@ -11,7 +11,12 @@ from order_engine.domain.amounts import U64_MAX
 from order_engine.domain.pool import Account
 from order_engine.domain.tokens import decode_mint, token_amount
 from order_engine.papernet.programs import ProgramError, RuntimeProgramError
-from order_engine.papernet.token_instructions import TRANSFER_CHECKED, TRANSFER_CHECKED_TAG
+from order_engine.papernet.token_instructions import (
+    TRANSFER,
+    TRANSFER_CHECKED,
+    TRANSFER_CHECKED_TAG,
+    TRANSFER_TAG,
+)
 
 INSUFFICIENT_FUNDS, MINT_MISMATCH, OWNER_MISMATCH, OVERFLOW, DECIMALS_MISMATCH = 1, 3, 4, 14, 18
 _AMOUNT_OFFSET, _STATE_OFFSET, _SIZE = 64, 108, 165
@@ -39,27 +44,50 @@ class TokenLedger:
         self.accounts[address] = replace(self.accounts[address], data=data)
 
     def transfer(self, instruction: Instruction) -> None:
-        """Carry out a TransferChecked.
+        """Carry out a TransferChecked, or a Transfer between accounts without extensions.
 
         Raises:
             ProgramError: with the token program's code.
         """
+        if bytes(instruction.data)[0] == TRANSFER_TAG:
+            self._transfer_unchecked(instruction)
+        else:
+            self._transfer_checked(instruction)
+
+    def _transfer_unchecked(self, instruction: Instruction) -> None:
+        _, amount = TRANSFER.unpack(instruction.data)
+        source, destination, owner = (meta.pubkey for meta in instruction.accounts)
+        for address in (source, destination):
+            self._check_program(address, instruction.program_id)
+        self._check_funds(source, amount)
+        self._check_parties(source, destination, Pubkey(self.accounts[source].data[:32]), owner)
+        if source != destination:
+            self._add(source, -amount)
+            self._add(destination, amount)
+
+    def _transfer_checked(self, instruction: Instruction) -> None:
         kind, amount, decimals = TRANSFER_CHECKED.unpack(instruction.data)
         source, mint_address, destination, owner = (meta.pubkey for meta in instruction.accounts)
         if kind != TRANSFER_CHECKED_TAG:
             raise RuntimeProgramError("InvalidInstructionData", f"token instruction {kind} is not a TransferChecked")
         for address in (source, mint_address, destination):
-            if self.accounts[address].owner != instruction.program_id:
-                raise RuntimeProgramError("IncorrectProgramId", f"{address} belongs to the other token program")
+            self._check_program(address, instruction.program_id)
         mint = decode_mint(mint_address, self.accounts[mint_address], self.epoch)
-        if self.balance(source) < amount:
-            raise ProgramError(INSUFFICIENT_FUNDS, f"{source} holds less than {amount}")
+        self._check_funds(source, amount)
         self._check_parties(source, destination, mint_address, owner)
         if mint.decimals != decimals:
             raise ProgramError(DECIMALS_MISMATCH, "wrong decimals")
         if source != destination:
             self._add(source, -amount)
             self._add(destination, amount - mint.transfer_fee.on(amount))
+
+    def _check_program(self, address: Pubkey, program: Pubkey) -> None:
+        if self.accounts[address].owner != program:
+            raise RuntimeProgramError("IncorrectProgramId", f"{address} belongs to the other token program")
+
+    def _check_funds(self, source: Pubkey, amount: int) -> None:
+        if self.balance(source) < amount:
+            raise ProgramError(INSUFFICIENT_FUNDS, f"{source} holds less than {amount}")
 
     def _check_parties(self, source: Pubkey, destination: Pubkey, mint: Pubkey, owner: Pubkey) -> None:
         if any(self.accounts[account].data[:32] != bytes(mint) for account in (source, destination)):

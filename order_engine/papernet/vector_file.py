@@ -4,6 +4,7 @@ import base64
 import gzip
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 
@@ -99,21 +100,27 @@ class InstructionDump(_Model):
 
 
 class Expected(_Model):
-    """What the real program did. A failure names its error as the virtual machine prints it."""
+    """What the real program did. A failure names its error as the virtual machine prints it, or as the source does."""
 
     ok: bool
     amount_in: int = 0
     amount_out: int = 0
+    fee: int | None = None
     after: dict[str, int] = {}
     program_error: str = ""
+    reason: str = ""
 
     @property
     def error(self) -> int | str | None:
         """Return the custom code or the runtime's name of the failure, None where the file does not know it."""
-        if custom := _CUSTOM_ERROR.search(self.program_error):
-            return int(custom[1])
-        runtime = _RUNTIME_ERROR.search(self.program_error)
-        return runtime[1] if runtime else None
+        return _error_code(self.program_error)
+
+
+class OlderOutcome(_Model):
+    """What an older program did; `error` as the virtual machine prints it."""
+
+    ok: bool
+    error: str = ""
 
 
 class Vector(_Model):
@@ -125,6 +132,16 @@ class Vector(_Model):
     user: TraderDump
     instruction: InstructionDump
     expected: Expected
+    bytecode_2024_10: OlderOutcome | None = None
+    bytecode_agrees: bool = False
+
+    def error(self, codes: Mapping[str, int]) -> int | str | None:
+        """Return how the program fails; `codes` are those of the names in its source. None: the file does not say."""
+        if self.expected.error is not None:
+            return self.expected.error
+        if self.bytecode_agrees and self.bytecode_2024_10 is not None:
+            return _error_code(self.bytecode_2024_10.error)
+        return codes.get(self.expected.reason)
 
 
 class VectorName(_Model):
@@ -153,6 +170,13 @@ class VectorFile(_Model):
             if {vector.user.mint_in, vector.user.mint_out} != {pool.address("mint_a"), pool.address("mint_b")}:
                 raise ValueError(f"{vector.id}: the pool trades other mints")
         return self
+
+
+def _error_code(printed: str) -> int | str | None:
+    if custom := _CUSTOM_ERROR.search(printed):
+        return int(custom[1])
+    runtime = _RUNTIME_ERROR.search(printed)
+    return runtime[1] if runtime else None
 
 
 def load_json(path: Path) -> object:

@@ -35,9 +35,13 @@ EVEN_BINS: Mapping[int, BinContent] = {
 }
 
 
-def a_pool(bins: Mapping[int, BinContent] = EVEN_BINS, active_id: int = 0, **changes: object) -> FreshPool:
-    """Return a pool of bins 25 bps apart at a fee of 0.1 %, `changes` made to its state."""
-    pool = fresh_pool(POOL, mints=(MINT_X, MINT_Y), bins=bins, active_id=active_id, bin_step=25, base_factor=4_000)
+def a_pool(
+    bins: Mapping[int, BinContent] = EVEN_BINS, active_id: int = 0, step: int = 25, **changes: object
+) -> FreshPool:
+    """Return a pool of bins `step` bps apart at a fee of 0.1 %, `changes` made to its state."""
+    pool = fresh_pool(
+        POOL, mints=(MINT_X, MINT_Y), bins=bins, active_id=active_id, bin_step=step, base_factor=100_000 // step
+    )
     return replace(pool, state=replace(pool.state, **changes))  # type: ignore[arg-type]
 
 

@@ -115,7 +115,7 @@ def relabelled(account: Account) -> Account:
 
 def far_pool() -> FreshPool:
     bins = {FAR + step: BinContent(x=1_000_000, y=1_000_000) for step in range(-2, 3)}
-    return replace(a_pool(bins, FAR), state=replace(a_pool(bins, FAR).state, bin_step=1))
+    return a_pool(bins, FAR, step=2)
 
 
 class TestUnreadable:
@@ -292,7 +292,7 @@ class TestMissingArrays:
         whole, accounts = decoded(a_pool()), accounts_of(a_pool())
         del accounts[array_address(POOL, -2 if x_to_y else 1)]
         holed = MeteoraDlmmPool.decode(POOL, snapshot_of(accounts))
-        near, far = sell(x_to_y, 60_000_000), sell(x_to_y, 75_000_000)
+        near, far = sell(x_to_y, 60_000_000), sell(x_to_y, 85_000_000)
         assert holed.quote(near) == whole.quote(near)
         assert whole.quote(far).amount_out > whole.quote(near).amount_out
         for _ in range(2):

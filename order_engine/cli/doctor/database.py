@@ -31,7 +31,7 @@ async def check_database(subject: Subject) -> list[Check]:
         connection = await psycopg.AsyncConnection.connect(
             url.render_as_string(hide_password=False), connect_timeout=max(1, round(subject.timeout_seconds))
         )
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return [bad("database", "DATABASE_URL is no URL", "write postgresql://USER:PASSWORD@HOST:5432/DATABASE")]
     except psycopg.Error as error:
         why = str(error).strip().partition("\n")[0]

@@ -85,6 +85,20 @@ def test_a_bad_setting_is_told_by_its_variable(cli: Cli, monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize(
+    ("url", "status"),
+    [("postgresql://host:many/x", 2), (f"postgresql://u:hidden@127.0.0.1:{free_port()}/x", 3), ("mysql://host/x", 2)],
+)
+def test_migrate_says_what_is_wrong_with_the_database(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch, url: str, status: int
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+    done = cli("migrate")
+    assert done.exit_code == status
+    assert done.stderr.startswith("DATABASE_URL")
+    assert "hidden" not in done.output
+
+
+@pytest.mark.parametrize(
     ("loading", "unneeded"),
     [
         ("import order_engine.cli.app", ("grpc", "pydantic", "sqlalchemy", "redis", "solders", "asyncio")),
@@ -97,3 +111,10 @@ def test_a_command_imports_only_what_it_runs(loading: str, unneeded: tuple[str, 
     code = f"{loading}\nimport sys\nprint([name for name in {unneeded!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_gateway_becomes_the_bridge_with_all_its_options() -> None:
+    command = [sys.executable, "-m", "order_engine", "gateway", "--help"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "python -m gateway" in done.stdout
+    assert "--grpc-target" in done.stdout
