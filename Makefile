@@ -8,7 +8,7 @@ PURELIB = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("
 PROTO  := protos/order_engine/v1/order_service.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit contract integration e2e clients check lint types fmt protos protos-check docs docs-check lock bench
+.PHONY: help setup run test unit contract integration e2e clients check lint types fmt protos protos-check docs docs-check lock bench faults faults-long
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -24,7 +24,7 @@ $(DONE): requirements.lock
 setup: $(DONE) ## make the virtual environment from the hashed lock
 
 run: $(DONE) ## start everything, execute one order on the paper network, keep serving
-	@exec $(BIN)/python -m order_engine up
+	@exec $(BIN)/python -m order_engine up --stop-with-parent
 
 test: $(DONE) ## the whole test suite, on embedded servers or on DATABASE_URL and REDIS_URL
 	@$(BIN)/python -m pytest
@@ -66,6 +66,15 @@ docs: $(DONE) ## print docs/lifecycle.md and docs/configuration.md from the code
 docs-check: docs ## fail when the printed docs are stale
 	@git diff --exit-code -- docs/lifecycle.md docs/configuration.md || (echo "stale docs: run make docs" >&2; exit 1)
 
-lock: ## resolve requirements.lock again (needs uv)
+faults: $(DONE) ## hurt a running engine from a printed seed, then check every invariant (minutes)
+	@$(BIN)/python -m tests.faults --profile short
+
+faults-long: $(DONE) ## the same for an hour
+	@$(BIN)/python -m tests.faults --profile long
+
+bench: $(DONE) ## measure submit, end to end, events, processor time and memory, beside a bare echo
+	@$(BIN)/python -m benchmarks
+
+lock: ## resolve both lock files again (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra local --extra dev pyproject.toml -o requirements.lock
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraints requirements.lock pyproject.toml -o requirements-server.lock

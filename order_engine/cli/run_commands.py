@@ -13,6 +13,9 @@ from order_engine.cli.exits import BAD_USAGE, FAILED, UNREACHABLE, fail
 def up(
     sample: Annotated[bool, typer.Option(help="Execute one order on the paper network to show that it works.")] = True,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Worker processes. (env WORKERS)")] = None,
+    stop_with_parent: Annotated[
+        bool, typer.Option("--stop-with-parent", help="Stop when the process that started this one ends, however.")
+    ] = False,
 ) -> None:
     """Start everything on this machine and serve until Ctrl-C.
 
@@ -20,8 +23,11 @@ def up(
     """
     from order_engine.cli import running
     from order_engine.cli.up import run
+    from order_engine.embedded.parent import terminate_with_parent
     from order_engine.settings import Settings
 
+    if stop_with_parent:
+        terminate_with_parent()
     settings = running.read(Settings)
     if workers is not None:
         settings = settings.model_copy(update={"workers": workers})

@@ -23,7 +23,7 @@ def read(kind: type[S]) -> S:
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
         for problem in error.errors():
-            name = (prefix + "_".join(str(part) for part in problem["loc"])).upper()
+            name = (prefix + "_".join(str(part) for part in problem["loc"])).upper() if problem["loc"] else "settings"
             typer.echo(f"{name}: {problem['msg']}", err=True)
         raise typer.Exit(BAD_USAGE) from None
 
