@@ -23,6 +23,7 @@ class AbortableHttpProtocol(HttpToolsProtocol):
     """Bounds what comes before a request's body, which uvicorn leaves unbounded in size and in time."""
 
     _in_head = True
+    _message_ended = False  # in the data received last
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
 
@@ -37,8 +38,9 @@ class AbortableHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._in_head and self._head_timer is None:
             self._expect_head()  # of the next request on a connection that was kept alive
+        self._message_ended = False
         super().data_received(data)
-        if not self._in_head:
+        if not self._in_head or self._message_ended:
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES:
@@ -46,7 +48,7 @@ class AbortableHttpProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        self._in_head = True
+        self._in_head = self._message_ended = True
 
     def on_headers_complete(self) -> None:
         self._in_head = False

@@ -22,6 +22,8 @@ _NOT_FORWARDED: Final = re.compile(r"grpc-.*|x-owner-.*|.*-bin|:.*|host|content-
 _METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 _METADATA_VALUE: Final = re.compile(r"[ -~]*")
 _LONGEST_INTEGER: Final = 40
+_UNKNOWN_FIELD: Final = re.compile(r'has no field named "([^"]*)"')
+_MISFIT: Final = re.compile(r"(?:Failed to parse | at \w+\.)(\w+)")
 
 
 async def request_message(rule: Rule, request: Request) -> Message:
@@ -40,7 +42,7 @@ async def request_message(rule: Rule, request: Request) -> Message:
     try:
         return ParseDict(fields, rule.request())
     except ParseError as error:
-        raise invalid(str(error)) from error
+        raise _misfit(error) from error
 
 
 def response_json(message: Message) -> dict[str, object]:
@@ -94,8 +96,32 @@ def error_reply(error: AioRpcError) -> Reply:
 
 
 def invalid(message: str) -> HttpError:
+    """Refuse as the engine does. `message` is "field: what is wrong"."""
+    field, _, description = message.partition(": ")
     number = StatusCode.INVALID_ARGUMENT.value[0]
-    return HttpError(400, {"code": number, "message": message, "details": []})
+    details = [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "INVALID_ARGUMENT",
+            "domain": "order-engine",
+            "metadata": {},
+        },
+        {
+            "@type": "type.googleapis.com/google.rpc.BadRequest",
+            "fieldViolations": [{"field": field, "description": description}],
+        },
+    ]
+    return HttpError(400, {"code": number, "message": message, "details": details})
+
+
+def _misfit(error: ParseError) -> HttpError:
+    """Name the field that a value does not fit, in our words: the library's own hold Python's."""
+    text = str(error)
+    if unknown := _UNKNOWN_FIELD.search(text):
+        return invalid(f"{unknown[1][:40]}: no such field")
+    if misfit := _MISFIT.search(text):
+        return invalid(f"{misfit[1]}: not a value of this field")
+    return invalid("body: does not fit the request")
 
 
 def _printable(error: AioRpcError) -> list[object]:

@@ -1,5 +1,6 @@
 """The composition root: the only file that names every adapter. It builds each process out of its settings."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+import structlog
 from prometheus_client import CollectorRegistry
 from solders.hash import Hash
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -28,7 +30,7 @@ from order_engine.adapters.postgres.order_store import PostgresOrderStore
 from order_engine.adapters.redis.broker import HintBroker
 from order_engine.adapters.redis.order_signals import RedisOrderSignals
 from order_engine.adapters.redis.task_queue import RedisTaskQueue
-from order_engine.adapters.solana.chain import SolanaChain, open_chain
+from order_engine.adapters.solana.chain import ForeignEndpoint, SolanaChain, open_chain
 from order_engine.adapters.solana.pool_index import DiscoveredPools
 from order_engine.adapters.solana.wallet import KeypairWallet, load_keypair
 from order_engine.adapters.system import RandomIdentifiers, SystemClock
@@ -55,6 +57,9 @@ from order_engine.venues import VENUES
 from order_engine.worker.run import WorkerPolicy, run_worker
 
 CHAIN_TRIES_AT_START = 60  # one a second: the chain may start later than we do
+PROVE_EVERY = timedelta(seconds=1)
+
+log = structlog.get_logger(__name__)
 
 
 class MissingSetting(EngineError):
@@ -185,6 +190,7 @@ async def serve_worker(settings: Settings) -> None:
     keypair = load_keypair(settings.wallet_file)
     async with _shared(settings, "order_engine_worker") as shared, _metrics(settings, shared, WORKER_METRICS):
         await _check_chain(settings, shared.chain)
+        late = asyncio.create_task(_take_in_late_endpoints(shared.chain))
         limits = AdmissionLimits(
             max_in_flight=settings.max_in_flight, max_starts_per_minute=settings.max_starts_per_minute
         )
@@ -195,17 +201,20 @@ async def serve_worker(settings: Settings) -> None:
         )
         broker = HintBroker(settings.redis_url, namespace=settings.redis_namespace)
         broker.add_middleware(HintCounter(shared.registry))
-        await run_worker(
-            execute_order=_execute_order(settings, shared, claims, KeypairWallet(keypair, shared.chain)),
-            claims=claims,
-            identifiers=RandomIdentifiers(),
-            broker=broker,
-            policy=WorkerPolicy(
-                orders_at_once=settings.orders_per_worker,
-                lease=lease,
-                grace=timedelta(seconds=settings.drain_seconds),
-            ),
-        )
+        try:
+            await run_worker(
+                execute_order=_execute_order(settings, shared, claims, KeypairWallet(keypair, shared.chain)),
+                claims=claims,
+                identifiers=RandomIdentifiers(),
+                broker=broker,
+                policy=WorkerPolicy(
+                    orders_at_once=settings.orders_per_worker,
+                    lease=lease,
+                    grace=timedelta(seconds=settings.drain_seconds),
+                ),
+            )
+        finally:
+            late.cancel()
 
 
 def _execute_order(settings: Settings, shared: Shared, claims: OrderClaims, wallet: KeypairWallet) -> ExecuteOrder:
@@ -241,23 +250,35 @@ def _find_route(settings: Settings, chain: SolanaChain) -> FindRoute:
 
 async def _check_chain(settings: Settings, chain: SolanaChain) -> None:
     """Sign on our own paper network only, unless live trading was asked for; and never on two chains at once."""
-    hashes = await _genesis_hashes(chain)
-    if len(set(hashes)) > 1:
-        raise MissingSetting(f"SOLANA_RPC_URL names endpoints of different chains: {', '.join(map(str, hashes))}")
-    if not settings.live_trading and not all(map(is_paper_network, hashes)):
+    try:
+        genesis = await _genesis_hash(chain)
+    except ForeignEndpoint as error:
+        raise MissingSetting(error.message) from error
+    if not settings.live_trading and not is_paper_network(genesis):
         raise MissingSetting(
-            f"the chain with genesis hash {hashes[0]} is not our paper network: "
+            f"the chain with genesis hash {genesis} is not our paper network: "
             "set LIVE_TRADING=true to sign with real money"
         )
 
 
-async def _genesis_hashes(chain: SolanaChain) -> list[Hash]:
+async def _genesis_hash(chain: SolanaChain) -> Hash:
     for _ in range(CHAIN_TRIES_AT_START - 1):
         try:
-            return await chain.genesis_hashes()
+            return await chain.prove_endpoints()
         except ChainUnavailable:
-            await SystemClock().sleep(timedelta(seconds=1))
-    return await chain.genesis_hashes()
+            await SystemClock().sleep(PROVE_EVERY)
+    return await chain.prove_endpoints()
+
+
+async def _take_in_late_endpoints(chain: SolanaChain) -> None:
+    """Use an endpoint that was silent at the start as soon as it proves to be on our chain."""
+    while chain.silent_endpoints:
+        log.warning("endpoints_silent", endpoints=chain.silent_endpoints)
+        await SystemClock().sleep(10 * PROVE_EVERY)
+        try:
+            await chain.prove_endpoints()
+        except ForeignEndpoint as error:
+            log.error("endpoint_refused", error=error.message)  # noqa: TRY400 - not ours to debug
 
 
 def _require(settings: Settings, *names: str) -> None:

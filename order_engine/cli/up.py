@@ -11,7 +11,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
 from order_engine.adapters.postgres.migrate import migrate
-from order_engine.adapters.solana.chain import open_chain
+from order_engine.adapters.solana.chain import ForeignEndpoint, open_chain
 from order_engine.adapters.solana.wallet import WalletFileError, load_keypair, load_or_create_keypair
 from order_engine.cli.engine import Unreachable
 from order_engine.cli.metrics_ports import with_metrics
@@ -184,6 +184,9 @@ async def run(settings: Settings, papernet: PapernetSettings, *, sample: bool) -
     except (WalletFileError, StartError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except OSError as error:
+        sys.stderr.write(f"STATE_DIR: cannot use {settings.state_dir}: {error.strerror}\n")
+        return 2
     if (why := await _not_to_be_traded_on(stack)) is not None:
         sys.stderr.write(f"{why}\n")
         return 2
@@ -254,13 +257,13 @@ async def _not_to_be_traded_on(stack: Stack) -> str | None:
         return None
     try:
         async with open_chain(stack.settings.rpc_endpoints) as chain:
-            foreign = [genesis for genesis in await chain.genesis_hashes() if not is_paper_network(genesis)]
-    except ChainUnavailable as error:
-        return f"SOLANA_RPC_URL does not answer: {error.message}"
-    if not foreign:
+            genesis = await chain.prove_endpoints()
+    except (ChainUnavailable, ForeignEndpoint) as error:
+        return f"SOLANA_RPC_URL cannot be used: {error.message}"
+    if is_paper_network(genesis):
         return None
     return (
-        f"SOLANA_RPC_URL is the chain with genesis hash {foreign[0]}, not our paper network: "
+        f"SOLANA_RPC_URL is the chain with genesis hash {genesis}, not our paper network: "
         "set LIVE_TRADING=true to sign with real money"
     )
 

@@ -21,7 +21,7 @@ from order_engine.adapters.batching import Batcher
 from order_engine.adapters.solana import replies
 from order_engine.adapters.solana.fills import fill_of
 from order_engine.adapters.solana.json_rpc import JsonRpc, OnCall, RpcError
-from order_engine.domain.errors import ChainUnavailable
+from order_engine.domain.errors import ChainUnavailable, EngineError
 from order_engine.domain.finality import Landed, Sighting
 from order_engine.domain.order import Fill, SignedTransaction
 from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, SwapRequest
@@ -36,23 +36,48 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
+class ForeignEndpoint(EngineError):
+    """An endpoint belongs to another chain than the others."""
+
+
 class SolanaChain:
     """Reads ask the endpoints in order until one answers; sends and searches ask all of them."""
 
     def __init__(self, endpoints: Sequence[JsonRpc]) -> None:
         self._endpoints = tuple(endpoints)
+        self._unproven = self._endpoints
+        self._proven: tuple[JsonRpc, ...] = ()
+        self._genesis: Hash | None = None
         self._searches: Batcher[Signature, Sequence[Sighting]] = Batcher(
             self._search, max_batch=SIGNATURES_PER_STATUS_CALL
         )
 
-    async def genesis_hashes(self) -> list[Hash]:
-        """Return the genesis hash of every endpoint.
+    async def prove_endpoints(self) -> Hash:
+        """Return the chain's genesis hash, and use only endpoints that have proved to be on that chain.
+
+        Silent ones are left out: ask again to take them in once they answer.
 
         Raises:
-            ChainUnavailable: one of them did not answer.
+            ChainUnavailable: none has proved it yet.
+            ForeignEndpoint: one is on another chain; it is never used.
         """
-        texts = await asyncio.gather(*(one.call("getGenesisHash", [], replies.TEXT) for one in self._endpoints))
-        return [Hash.from_string(text) for text in texts]
+        found = await asyncio.gather(*(_genesis_hash(rpc) for rpc in self._unproven))
+        answers = {rpc: genesis for rpc, genesis in zip(self._unproven, found, strict=True) if genesis is not None}
+        self._genesis = self._genesis or next(iter(answers.values()), None)
+        if self._genesis is None:
+            raise ChainUnavailable(f"none of {', '.join(rpc.name for rpc in self._unproven)} answers")
+        self._unproven = tuple(rpc for rpc in self._unproven if rpc not in answers)
+        own = tuple(rpc for rpc, genesis in answers.items() if genesis == self._genesis)
+        self._endpoints = (*self._proven, *own)
+        self._proven = self._endpoints
+        if foreign := [rpc.name for rpc in answers if rpc not in own]:
+            raise ForeignEndpoint(f"SOLANA_RPC_URL: {', '.join(foreign)} is on another chain than the first endpoint")
+        return self._genesis
+
+    @property
+    def silent_endpoints(self) -> tuple[str, ...]:
+        """Those that have not proved their chain yet."""
+        return tuple(rpc.name for rpc in self._unproven)
 
     async def latest_blockhash(self) -> tuple[Hash, int]:
         """Return a blockhash and its last_valid_block_height, both of one reply."""
@@ -159,6 +184,13 @@ async def open_chain(
     limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
     async with httpx.AsyncClient(timeout=timeout_seconds, limits=limits, trust_env=False) as client:
         yield SolanaChain([JsonRpc(url, client, on_call) for url in urls])
+
+
+async def _genesis_hash(rpc: JsonRpc) -> Hash | None:
+    try:
+        return Hash.from_string(await rpc.call("getGenesisHash", [], replies.TEXT))
+    except (ChainUnavailable, RpcError, ValueError):
+        return None
 
 
 def _decoded(raw: replies.RawAccount) -> Account:
