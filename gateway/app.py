@@ -7,6 +7,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.bridge import RpcBridge
 from gateway.classic.routes import ClassicApi
+from gateway.client_address import Proxies, asking_for
 from gateway.connection import SlowReader
 from gateway.health import HealthProbe
 from gateway.http import ClientGone, HttpError, Reply, Request, send_reply
@@ -33,6 +34,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings, metrics: GatewayMetrics) -> None:
         self._settings = settings
         self._metrics = metrics
+        self._proxies = Proxies(settings.trusted_proxies)
         self._origins = OriginPolicy(settings.origins)
         self._router = Router(())
         self._bridge: RpcBridge | None = None
@@ -40,10 +42,12 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["type"] == "websocket":
-            await self._websocket(scope, receive, send)
-        else:
-            await self._http(scope, receive, send)
+            return
+        with asking_for(self._proxies.client_of(scope)):
+            if scope["type"] == "websocket":
+                await self._websocket(scope, receive, send)
+            else:
+                await self._http(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()

@@ -14,14 +14,22 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
+from gateway.connections import Connections
+
 MAX_HEAD_BYTES: Final = 64 * 1024
 HEAD_SECONDS: Final = 10.0
 _EXTENSION: Final = "gateway.abort"
+_TOO_MANY: Final = {
+    429: ("Too Many Requests", "too many connections from this address"),
+    503: ("Service Unavailable", "too many connections"),
+}
 
 
 class AbortableHttpProtocol(HttpToolsProtocol):
     """Bounds what comes before a request's body, which uvicorn leaves unbounded in size and in time."""
 
+    counted: Connections
+    _refused = False
     _in_head = True
     _message_ended = False  # in the data received last
     _head_bytes = 0
@@ -29,13 +37,21 @@ class AbortableHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        refused = self.counted.take(transport)
+        if refused is not None:
+            self._refused = True
+            self._refuse(refused, *_TOO_MANY[refused])
+            return
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_done()
+        self.counted.give_back(self.transport)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
         if self._in_head and self._head_timer is None:
             self._expect_head()  # of the next request on a connection that was kept alive
         self._message_ended = False
@@ -72,11 +88,18 @@ class AbortableHttpProtocol(HttpToolsProtocol):
         self._head_done()
         body = orjson.dumps({"error": message})
         head = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json; charset=utf-8\r\n"
+        head += "retry-after: 1\r\n" if status in _TOO_MANY else ""
         self.transport.write(f"{head}content-length: {len(body)}\r\nconnection: close\r\n\r\n".encode() + body)
         self.transport.close()
 
 
 class AbortableWebSocketProtocol(WebSocketsSansIOProtocol):
+    counted: Connections  # this one has been, before it became a WebSocket
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.counted.give_back(self.transport)
+        super().connection_lost(exc)
+
     def handle_connect(self, event: Request) -> None:
         super().handle_connect(event)
         if self.handshake_initiated and not self.handshake_complete:
@@ -98,3 +121,16 @@ def abort_of(scope: Scope) -> Callable[[], None] | None:
     """Return what drops the connection at once, when the server offers it."""
     abort: Callable[[], None] | None = scope.get("extensions", {}).get(_EXTENSION, {}).get("abort")
     return abort
+
+
+def counted_by(connections: Connections) -> tuple[type[AbortableHttpProtocol], type[AbortableWebSocketProtocol]]:
+    """Return the protocols of one server, for HTTP and for WebSocket."""
+
+    class CountedHttp(AbortableHttpProtocol):
+        pass
+
+    class CountedWebSocket(AbortableWebSocketProtocol):
+        pass
+
+    CountedHttp.counted = CountedWebSocket.counted = connections
+    return CountedHttp, CountedWebSocket

@@ -11,10 +11,12 @@ import structlog
 import uvicorn
 
 from gateway.app import Gateway, create_app
+from gateway.client_address import Proxies
+from gateway.connections import Connections
 from gateway.logs import configure_logs
 from gateway.metrics import GatewayMetrics, MeteredApp, new_registry
 from gateway.metrics_server import MetricsServer
-from gateway.protocol import AbortableHttpProtocol, AbortableWebSocketProtocol
+from gateway.protocol import counted_by
 from gateway.settings import GatewaySettings
 
 _PING_INTERVAL_SECONDS: Final = 30.0
@@ -57,13 +59,20 @@ def make_server(settings: GatewaySettings) -> Server:
     """Return the server, not yet started. It counts; what it counts is served by `metrics_server`, if given one."""
     metrics = GatewayMetrics(new_registry())
     gateway = create_app(settings, metrics)
+    http, websocket = counted_by(
+        Connections(
+            at_most=settings.max_connections,
+            per_client=settings.max_connections_per_client,
+            proxies=Proxies(settings.trusted_proxies),
+        )
+    )
     config = uvicorn.Config(
         MeteredApp(gateway, metrics),
         host=settings.host,
         port=settings.port,
         loop="uvloop",
-        http=AbortableHttpProtocol,
-        ws=AbortableWebSocketProtocol,
+        http=http,
+        ws=websocket,
         ws_max_size=_MAX_MESSAGE_BYTES,
         ws_ping_interval=_PING_INTERVAL_SECONDS,
         ws_ping_timeout=_PONG_SECONDS,

@@ -1,5 +1,6 @@
 """The bridge's only reader of the environment. Every field is an environment variable of the same name."""
 
+from ipaddress import ip_network
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, field_validator
@@ -33,6 +34,15 @@ class GatewaySettings(BaseSettings):
         default=10.0, gt=0, description="a WebSocket that takes nothing for so long is cut off"
     )
     max_websockets: int = Field(default=10_000, ge=1, description="open at once")
+    max_connections: int = Field(default=15_000, ge=1, description="open at once, each server")
+    max_connections_per_client: int = Field(
+        default=1_000, ge=0, description="open at once from one address, TRUSTED_PROXIES excepted; 0 = unlimited"
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="addresses or networks whose X-Forwarded-For names the client, comma-separated; "
+        "this machine is always one",
+    )
     drain_seconds: float = Field(default=10.0, ge=0, description="how long a stopping bridge finishes what it has")
     metrics_port: int | None = Field(
         default=None, ge=-1, le=65535, description="Prometheus /metrics; unset: 9465; 0 = any free one, -1 = off"
@@ -49,6 +59,13 @@ class GatewaySettings(BaseSettings):
     @classmethod
     def _blank_is_unset(cls, value: object) -> object:
         return None if value == "" else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(part, strict=False)
+        return value
 
     @property
     def metrics_listener(self) -> tuple[int, bool]:

@@ -12,13 +12,14 @@ from google.protobuf.message import Message
 from grpc import StatusCode
 from grpc.aio import AioRpcError
 
+from gateway.client_address import forwarded
 from gateway.http import HttpError, Reply, Request, headers_of
 from gateway.http_status import details_of, refusal_of
 from gateway.routes import Rule
 
 _TIMEOUT: Final = re.compile(r"([0-9]{1,8})([HMSmun])")
 _UNIT_SECONDS: Final[Mapping[str, float]] = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
-_NOT_FORWARDED: Final = re.compile(r"grpc-.*|x-owner-.*|.*-bin|:.*|host|content-.*|te|connection")
+_NOT_FORWARDED: Final = re.compile(r"grpc-.*|x-owner-.*|x-forwarded-.*|.*-bin|:.*|host|content-.*|te|connection")
 _METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 _METADATA_VALUE: Final = re.compile(r"[ -~]*")
 _LONGEST_INTEGER: Final = 40
@@ -50,7 +51,8 @@ def response_json(message: Message) -> dict[str, object]:
 
 
 def metadata_of(request: Request, token: str | None = None) -> tuple[tuple[str, str], ...]:
-    """Return what is forwarded: Authorization (or a token found elsewhere), and Grpc-Metadata-* without its prefix.
+    """Return what is forwarded: Authorization (or a token found elsewhere), Grpc-Metadata-* without its prefix, and
+    the client's address.
 
     Raises:
         HttpError: 400, a value that gRPC cannot carry.
@@ -66,7 +68,7 @@ def metadata_of(request: Request, token: str | None = None) -> tuple[tuple[str, 
     for key, value in metadata:
         if not _METADATA_KEY.fullmatch(key) or not _METADATA_VALUE.fullmatch(value):
             raise invalid(f"{key}: cannot be forwarded")
-    return tuple(metadata)
+    return (*metadata, *forwarded())
 
 
 def deadline_of(request: Request, default: float | None) -> float | None:

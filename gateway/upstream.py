@@ -9,6 +9,7 @@ import grpc
 from grpc.aio import AioRpcError, Channel, ClientInterceptor, UnaryUnaryMultiCallable, insecure_channel
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
+from gateway.client_address import forwarded
 from gateway.http_status import refusal_of
 from gateway.metrics import EngineCalls, GatewayMetrics
 from gateway.settings import GatewaySettings
@@ -123,7 +124,7 @@ class Upstream:
         patience = _Patience(self._settings.grpc_timeout_seconds)
         while True:
             call = OrderServiceStub(self.stream_channel()).StreamOrderStatus(
-                StreamOrderStatusRequest(order_id=order_id, after_sequence=last)
+                StreamOrderStatusRequest(order_id=order_id, after_sequence=last), metadata=forwarded()
             )
             self.metrics.followed(_FOLLOWED, call)
             try:
@@ -150,7 +151,7 @@ class Upstream:
             EngineAway: there is no connection to it.
         """
         await self.unary_channel()
-        return await method(request, timeout=self._settings.grpc_timeout_seconds)
+        return await method(request, timeout=self._settings.grpc_timeout_seconds, metadata=forwarded())
 
     async def close(self) -> None:
         for channel in self._channels:

@@ -34,6 +34,8 @@ from order_engine.adapters.solana.chain import ForeignEndpoint, SolanaChain, ope
 from order_engine.adapters.solana.pool_index import DiscoveredPools
 from order_engine.adapters.solana.wallet import KeypairWallet, load_keypair
 from order_engine.adapters.system import RandomIdentifiers, SystemClock
+from order_engine.api.interceptors.clients import Clients, networks
+from order_engine.api.interceptors.quotas import QuotaLimits, Quotas
 from order_engine.api.server import serve
 from order_engine.api.services import Services
 from order_engine.domain.errors import ChainUnavailable, EngineError
@@ -147,7 +149,15 @@ async def serve_api(settings: Settings) -> None:
             check_ready=partial(is_reachable, shared.database),
             on_ready=lambda port: None,
             outermost=(RpcMetrics(shared.registry),),
+            quotas=_quotas(settings),
+            max_connections=settings.max_connections,
         )
+
+
+def _quotas(settings: Settings) -> Quotas:
+    streams, rate, burst = settings.max_streams_per_client, settings.max_requests_per_second, settings.max_request_burst
+    limits = QuotaLimits(max_streams=streams, requests_per_second=rate, burst=burst)
+    return Quotas(limits, Clients(networks(settings.trusted_proxies)))
 
 
 def _services(settings: Settings, shared: Shared, queue: RedisTaskQueue) -> Services:

@@ -1,5 +1,6 @@
 """The only reader of the environment. Every name here is an environment variable; docs list the same table."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Final, Self
 
@@ -48,6 +49,15 @@ class Settings(BaseSettings):
     poll_interval_ms: int = Field(400, ge=1, description="between looks for a sent transaction")
     watch_poll_seconds: float = Field(1.0, gt=0, description="how late a lost wake-up makes a watcher")
     drain_seconds: float = Field(10.0, ge=0, description="how long a stopping server finishes what it has")
+    max_streams_per_client: int = Field(10_000, ge=0, description="streams one client may have open; 0 = unlimited")
+    max_requests_per_second: int = Field(2_000, ge=0, description="unary calls of one client; 0 = unlimited")
+    max_request_burst: int = Field(4_000, ge=1, description="unary calls of one client at once, after a quiet time")
+    max_connections: int = Field(15_000, ge=1, description="open at once, each server")
+    trusted_proxies: str = Field(
+        "",
+        description="addresses or networks whose X-Forwarded-For names the client, comma-separated; "
+        "this machine is always one",
+    )
     database_pool_size: int = Field(10, ge=1, le=20, description="connections per process")
     metrics_port: int | None = Field(
         None,
@@ -70,6 +80,13 @@ class Settings(BaseSettings):
         for url in filter(None, (part.strip() for part in value.split(","))):
             if not url.startswith(schemes):
                 raise ValueError(f"must start with {' or '.join(schemes)}")
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            ip_network(part, strict=False)
         return value
 
     @model_validator(mode="after")

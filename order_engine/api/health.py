@@ -61,12 +61,12 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
     async def Watch(self, request: health_pb2.HealthCheckRequest, context: Context) -> AsyncIterator[object]:
         last = None
         while True:
-            changed = self._changed
+            changed, draining = self._changed, self._draining  # as told below: both may change while it is written
             status = self._status(request.service)
             if status != last:
                 last = status
                 yield _Reply(status=status)
-            if self._draining:
+            if draining:
                 return
             await changed.wait()
 

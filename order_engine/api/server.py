@@ -16,6 +16,7 @@ from order_engine.api.drain import Drain
 from order_engine.api.health import CheckReady, Health
 from order_engine.api.interceptors.guard import Guard
 from order_engine.api.interceptors.limits import Limits
+from order_engine.api.interceptors.quotas import Quotas
 from order_engine.api.order_service import OrderService, QuoteService
 from order_engine.api.reflection import Reflection
 from order_engine.api.services import Services
@@ -36,10 +37,14 @@ OPTIONS: Final = (
     ("grpc.http2.ping_timeout_ms", 5_000),  # the one that fires; without it a dead client is noticed after 63 s
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),  # the longer name in some docs is not known
     ("grpc.max_connection_age_ms", 1_800_000),
     ("grpc.max_connection_age_grace_ms", 30_000),
 )
+
+MAX_CONNECTIONS: Final = 15_000
+_CONNECTIONS_OPTION: Final = "grpc.max_allowed_incoming_connections"
+_DELIVERY_SECONDS: Final = 1.0
 
 _log = structlog.get_logger(__name__)
 
@@ -51,11 +56,14 @@ class ApiServer:
         check_ready: CheckReady,
         limits: Limits | None = None,
         outermost: Sequence[grpc.aio.ServerInterceptor] = (),
+        quotas: Quotas | None = None,
+        max_connections: int = MAX_CONNECTIONS,
     ) -> None:
         self._drain = Drain()
         self._health = Health(SERVICES, check_ready)
+        guard = Guard(self._drain, limits or Limits(), quotas or Quotas())
         self._server = grpc.aio.server(
-            interceptors=[*outermost, Guard(self._drain, limits or Limits())], options=OPTIONS
+            interceptors=[*outermost, guard], options=[*OPTIONS, (_CONNECTIONS_OPTION, max_connections)]
         )
         self._readiness: asyncio.Task[None] | None = None
         self._register(services)
@@ -77,15 +85,28 @@ class ApiServer:
         return bound
 
     async def stop(self, drain_seconds: float) -> None:
-        """Say NOT_SERVING, end the streams, take nothing new, and let unary calls finish for `drain_seconds`."""
+        """Say NOT_SERVING, end the streams, take nothing new, and let unary calls finish for `drain_seconds`.
+
+        Answers that are not read hold nothing up: they have a second once there is no call left to answer.
+        """
         self._health.drain()
         await asyncio.sleep(0)  # health watchers are told before anything else ends
         self._drain.begin()
-        await self._server.stop(drain_seconds)
+        await self._stop(drain_seconds)
         if self._readiness is not None:
             self._readiness.cancel()
             with suppress(asyncio.CancelledError):
                 await self._readiness
+
+    async def _stop(self, drain_seconds: float) -> None:
+        stopping = asyncio.create_task(self._server.stop(drain_seconds))
+        settled = asyncio.create_task(self._drain.settled())
+        await asyncio.wait({stopping, settled}, return_when=asyncio.FIRST_COMPLETED)
+        settled.cancel()
+        await asyncio.wait({stopping}, timeout=min(_DELIVERY_SECONDS, drain_seconds))
+        stopping.cancel()
+        await asyncio.gather(stopping, settled, return_exceptions=True)
+        await self._server.stop(None)
 
     def _register(self, services: Services) -> None:
         order_service_pb2_grpc.add_OrderServiceServicer_to_server(OrderService(services, self._drain), self._server)
@@ -108,6 +129,8 @@ async def serve(
     on_ready: Callable[[int], None],
     stop: asyncio.Event | None = None,
     outermost: Sequence[grpc.aio.ServerInterceptor] = (),
+    quotas: Quotas | None = None,
+    max_connections: int = MAX_CONNECTIONS,
 ) -> None:
     """Serve until `stop` is set or SIGTERM or SIGINT arrives, then drain. `on_ready` is told the port.
 
@@ -115,7 +138,7 @@ async def serve(
         OSError: the port is in use, or the host is not of this machine.
     """
     stop = stop or asyncio.Event()
-    server = ApiServer(services, check_ready, outermost=outermost)
+    server = ApiServer(services, check_ready, outermost=outermost, quotas=quotas, max_connections=max_connections)
     with _set_by_signals(stop):
         bound = await server.start(host, port)
         try:

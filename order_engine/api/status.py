@@ -7,6 +7,7 @@ from typing import Final
 
 import grpc
 from google.protobuf.any_pb2 import Any as PackedMessage
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
@@ -30,6 +31,7 @@ STATUS_CODES: Final[Mapping[type[errors.EngineError], grpc.StatusCode]] = Mappin
         refusals.UnknownService: grpc.StatusCode.NOT_FOUND,
         refusals.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
         refusals.SlowReader: grpc.StatusCode.RESOURCE_EXHAUSTED,
+        refusals.QuotaExceeded: grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
 
@@ -59,8 +61,7 @@ def refusal(error: errors.EngineError) -> Answer:
     if isinstance(error, errors.Unavailable) and not isinstance(error, refusals.Draining):
         # What a dependency said about itself is for the log: it may name hosts, or quote its provider.
         return _answer(code, "temporarily unavailable: try again", error.code, {}, ())
-    bad_request = (_bad_request(error),) if isinstance(error, errors.InvalidOrder) else ()
-    return _answer(code, error.message, error.code, error.metadata, bad_request)
+    return _answer(code, error.message, error.code, error.metadata, _further(error))
 
 
 def internal(correlation_id: str) -> Answer:
@@ -76,6 +77,21 @@ def _answer(
     info = error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=dict(metadata))
     status = status_pb2.Status(code=code.value[0], message=message, details=[_packed(m) for m in (info, *further)])
     return Answer(code=code, message=message, reason=reason, details=status.SerializeToString())
+
+
+def _further(error: errors.EngineError) -> tuple[Message, ...]:
+    if isinstance(error, errors.InvalidOrder):
+        return (_bad_request(error),)
+    if isinstance(error, refusals.QuotaExceeded):
+        return (_retry_info(error),)
+    return ()
+
+
+def _retry_info(error: refusals.QuotaExceeded) -> Message:
+    retry_delay = Duration()
+    retry_delay.FromTimedelta(error.retry_after)
+    info: Message = error_details_pb2.RetryInfo(retry_delay=retry_delay)
+    return info
 
 
 def _bad_request(error: errors.InvalidOrder) -> Message:

@@ -103,7 +103,9 @@ class Pool(Protocol):
 
     @classmethod
     def dependencies(cls, address: Pubkey, account: Account) -> tuple[Pubkey, ...]:
-        """Return the accounts `decode` needs besides the pool's own (vaults, mints, config); constant for a pool.
+        """Return the accounts `decode` needs besides the pool's own (vaults, mints, config).
+
+        Constant for a pool, unless the venue is a TwoStepPool.
 
         Raises:
             PoolUnreadable: the account is not a pool of this program.

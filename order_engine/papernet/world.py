@@ -27,6 +27,7 @@ from order_engine.papernet.world_accounts import (
     cpmm_config,
     cpmm_pool,
     damm_pool,
+    dlmm_pool,
     mint_account,
     token_account,
 )
@@ -37,6 +38,7 @@ FUND_USD: Final = 1_000_000  # worth of each token that a funded wallet gets
 _TREASURY_USD: Final = 1_000 * FUND_USD
 _MARKET_USD: Final = 400_000_000
 _CPMM_USD, _AMM_V4_USD, _DAMM_USD = 2_000_000, 2_500_000, 3_000_000  # on each side of a pool
+_DLMM_USD: Final = 500_000
 
 MICRO_USD: Final[Mapping[str, int]] = MappingProxyType(
     {
@@ -61,6 +63,7 @@ PAIRS: Final = (
     ("mSOL", "SOL"),
     ("PYUSD", "USDC"),
 )
+DLMM_PAIRS: Final = (("SOL", "USDC"), ("USDT", "USDC"), ("JUP", "USDC"), ("PYUSD", "USDC"))
 AMM_V4_PAIRS: Final = (("SOL", "USDC"), ("SOL", "USDT"), ("SOL", "RAY"))  # of the first token program only
 
 
@@ -102,6 +105,9 @@ def default_world(genesis: Hash) -> World:
     for base, quote in AMM_V4_PAIRS:
         tokens = TOKENS_BY_SYMBOL[base], TOKENS_BY_SYMBOL[quote]
         _add(accounts, sites, tokens, amm_v4_pool(tokens, _worth_of(tokens, _AMM_V4_USD), faucet))
+    for base, quote in DLMM_PAIRS:
+        tokens = TOKENS_BY_SYMBOL[base], TOKENS_BY_SYMBOL[quote]
+        _add(accounts, sites, tokens, dlmm_pool(tokens, _worth_of(tokens, _DLMM_USD)))
     for token in tokens_with_price():
         _hold(accounts, token, market, worth(token, _MARKET_USD))
         if token.mint != WRAPPED_SOL:

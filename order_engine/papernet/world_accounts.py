@@ -17,12 +17,18 @@ from order_engine.domain.tokens import (
 from order_engine.papernet.images import image, rent_exempt_lamports
 from order_engine.venues.meteora_damm_v2 import layout as damm
 from order_engine.venues.meteora_damm_v2.fresh_pool import fresh_pool
+from order_engine.venues.meteora_dlmm import layout as dlmm
+from order_engine.venues.meteora_dlmm.arrays import encode_extension
+from order_engine.venues.meteora_dlmm.fresh_pool import bin_id_of, empty_oracle, spread
+from order_engine.venues.meteora_dlmm.fresh_pool import fresh_pool as fresh_dlmm_pool
 from order_engine.venues.raydium_amm_v4 import layout as amm_v4
 from order_engine.venues.raydium_cpmm import layout as cpmm
 
 CPMM_CONFIG: Final = cpmm.config_address(0)
 CPMM_TRADE_FEE_RATE: Final = 2_500  # millionths
 DAMM_FEE_NUMERATOR: Final = 2_500_000  # of 10^9
+DLMM_BIN_STEP, DLMM_BASE_FACTOR, DLMM_BINS_PER_SIDE = 20, 10_000, 100  # 0.2 % and what volatility adds
+DLMM_VARIABLE_FEE_CONTROL: Final = 40_000
 _MINT: Final = struct.Struct("<I32sQBBI32s")
 _INITIALIZED: Final = 1
 _TRANSFER_FEE_CONFIG: Final = struct.pack("<HH", 1, 108) + bytes(108)  # no authorities, no fee
@@ -107,6 +113,31 @@ def damm_pool(tokens: tuple[Token, Token], reserves: tuple[int, int]) -> Iterato
     yield address, image(damm.PROGRAM_ID, damm.encode_pool(state))
     yield state.vault_a, token_account(token_a, damm.POOL_AUTHORITY, state.token_a_amount)
     yield state.vault_b, token_account(token_b, damm.POOL_AUTHORITY, state.token_b_amount)
+
+
+def dlmm_pool(tokens: tuple[Token, Token], reserves: tuple[int, int]) -> Iterator[tuple[Pubkey, Account]]:
+    """Yield the pool's accounts, the pool itself first."""
+    token_x, token_y = tokens
+    address = dlmm.pair_address(token_x.mint, token_y.mint, DLMM_BIN_STEP, DLMM_BASE_FACTOR)
+    active_id = bin_id_of(*reserves, DLMM_BIN_STEP)
+    pool = fresh_dlmm_pool(
+        address,
+        mints=(token_x.mint, token_y.mint),
+        bins=spread(reserves, active_id, DLMM_BINS_PER_SIDE),
+        active_id=active_id,
+        bin_step=DLMM_BIN_STEP,
+        base_factor=DLMM_BASE_FACTOR,
+        variable_fee_control=DLMM_VARIABLE_FEE_CONTROL,
+        token_flags=(_flag(token_x), _flag(token_y)),
+    )
+    yield address, image(dlmm.PROGRAM_ID, dlmm.encode_pair(pool.state))
+    yield pool.state.oracle, image(dlmm.PROGRAM_ID, empty_oracle())
+    for index, data in pool.arrays.items():
+        yield dlmm.array_address(address, index), image(dlmm.PROGRAM_ID, data)
+    if pool.extension is not None:
+        yield dlmm.extension_address(address), image(dlmm.PROGRAM_ID, encode_extension(address, pool.extension))
+    for token, amount in zip(tokens, reserves, strict=True):
+        yield dlmm.reserve_address(address, token.mint), token_account(token, address, amount)
 
 
 def _flag(token: Token) -> int:

@@ -45,6 +45,14 @@ def a_pool(
     return replace(pool, state=replace(pool.state, **changes))  # type: ignore[arg-type]
 
 
+FAR = 40_000  # in array 571, beyond the pool's own bitmap
+
+
+def far_pool() -> FreshPool:
+    bins = {FAR + step: BinContent(x=1_000_000, y=1_000_000) for step in range(-2, 3)}
+    return a_pool(bins, FAR, step=2)
+
+
 def owned(data: bytes) -> Account:
     return Account(owner=layout.PROGRAM_ID, lamports=1, data=data)
 

@@ -1,51 +1,40 @@
-"""Meteora DLMM: accounts, bitmaps, and the pool behind the venue seam."""
+"""Meteora DLMM: accounts, bitmaps and prices."""
 
 import struct
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 
-from order_engine.domain.amounts import U64_MAX
-from order_engine.domain.errors import AmountTooSmall, PoolUnreadable, QuoteRefused
-from order_engine.domain.pool import Account, ExactOutRequest, SwapRequest
+from order_engine.domain.errors import PoolUnreadable
+from order_engine.domain.pool import Account
 from order_engine.domain.tokens import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
-from order_engine.venues.meteora_dlmm import layout
-from order_engine.venues.meteora_dlmm.arrays import Bitmap, Extension, array_index_of
-from order_engine.venues.meteora_dlmm.fresh_pool import BinContent, FreshPool, bin_id_of, spread
-from order_engine.venues.meteora_dlmm.layout import BY_TIME, MINING, array_address, extension_address
+from order_engine.venues.meteora_dlmm.arrays import Bitmap, Extension
+from order_engine.venues.meteora_dlmm.fresh_pool import BinContent, bin_id_of, spread
+from order_engine.venues.meteora_dlmm.layout import array_address, extension_address
 from order_engine.venues.meteora_dlmm.math import Q64, price_of
 from order_engine.venues.meteora_dlmm.pool import ARRAYS_PER_DIRECTION, MeteoraDlmmPool
 from order_engine.venues.meteora_dlmm.refusals import (
-    ExtensionExhausted,
-    LimitOrdersUnknown,
-    LiquidityExhausted,
     MathOverflow,
     MissingBinArray,
-    PoolDisabled,
 )
 from tests.unit.meteora_dlmm_samples import (
-    EVEN_BINS,
+    FAR,
     MINT_X,
     MINT_Y,
-    NOW,
     POOL,
-    SLOT,
-    TRADER,
     a_pool,
     accounts_of,
-    buy,
     decoded,
-    sell,
+    far_pool,
     sell_x,
-    sell_y,
     snapshot_of,
 )
 
-FAR = 40_000  # in array 571, beyond the pool's own bitmap
 INDEXES = st.integers(-6_656, 6_655)
 
 
@@ -113,11 +102,6 @@ def relabelled(account: Account) -> Account:
     return with_data(account, 0, bytes(8))
 
 
-def far_pool() -> FreshPool:
-    bins = {FAR + step: BinContent(x=1_000_000, y=1_000_000) for step in range(-2, 3)}
-    return a_pool(bins, FAR, step=2)
-
-
 class TestUnreadable:
     @pytest.mark.parametrize("spoil", [truncated, stolen, relabelled])
     @pytest.mark.parametrize("address", [POOL, array_address(POOL, 571), extension_address(POOL)])
@@ -168,7 +152,7 @@ class TestUnreadable:
             {"active_id": 443_637},
         ],
     )
-    def test_a_state_that_the_program_never_writes_is_unreadable(self, changes: dict[str, int]) -> None:
+    def test_a_state_that_the_program_never_writes_is_unreadable(self, changes: dict[str, Any]) -> None:
         with pytest.raises(PoolUnreadable):
             decoded(a_pool(**changes))
 
@@ -206,6 +190,25 @@ class TestDependencies:
         near = {array_address(POOL, 571 + step) for step in range(-2, 3)}
         assert near <= set(MeteoraDlmmPool.dependencies(POOL, account))
 
+    def test_arrays_that_only_the_extension_names_are_read_in_a_second_step(self) -> None:
+        bins = {FAR + 70 * step: BinContent(x=1_000_000, y=1_000_000) for step in (-9, 0, 9)}
+        pool = a_pool(bins, FAR, step=2)
+        accounts = accounts_of(pool)
+        first = {POOL, *MeteoraDlmmPool.dependencies(POOL, accounts[POOL])}
+        snapshot = snapshot_of({key: account for key, account in accounts.items() if key in first})
+        further = MeteoraDlmmPool.further_dependencies(POOL, snapshot)
+        assert set(further) == {array_address(POOL, 571 + step) for step in (-9, 9)}
+        assert MeteoraDlmmPool.further_dependencies(POOL, snapshot_of(accounts)) == ()
+        with pytest.raises(MissingBinArray):
+            MeteoraDlmmPool.decode(POOL, snapshot).quote(sell_x(500))
+        assert MeteoraDlmmPool.decode(POOL, snapshot_of(accounts)).quote(sell_x(500)).amount_out > 0
+
+    def test_a_pool_whose_price_moved_since_it_was_found_asks_for_the_arrays_there(self) -> None:
+        accounts = accounts_of(a_pool())
+        del accounts[array_address(POOL, 1)]
+        snapshot = snapshot_of(accounts)
+        assert MeteoraDlmmPool.further_dependencies(POOL, snapshot) == (array_address(POOL, 1),)
+
     def test_they_fit_one_read(self) -> None:
         account = accounts_of(a_pool())[POOL]
         assert len(MeteoraDlmmPool.dependencies(POOL, account)) <= 5 + 2 * ARRAYS_PER_DIRECTION
@@ -219,141 +222,3 @@ class TestDependencies:
                 if wanted.data_size == len(data)
             ]
             assert sorted(matching) == [False, True]
-
-
-class TestRefusals:
-    @pytest.mark.parametrize("x_to_y", [True, False])
-    def test_amounts_of_nothing_are_too_small(self, x_to_y: bool) -> None:
-        for amount in (0, 1):
-            with pytest.raises(AmountTooSmall):
-                decoded(a_pool()).quote(sell(x_to_y, amount))
-        with pytest.raises(AmountTooSmall):
-            decoded(a_pool()).quote_exact_out(buy(x_to_y, 0))
-
-    @pytest.mark.parametrize("amount", [-1, U64_MAX + 1])
-    def test_amounts_beyond_64_bits_are_refused(self, amount: int) -> None:
-        with pytest.raises(QuoteRefused):
-            decoded(a_pool()).quote(sell_x(amount))
-        with pytest.raises(QuoteRefused):
-            decoded(a_pool()).quote_exact_out(buy(True, amount))
-
-    @pytest.mark.parametrize("x_to_y", [True, False])
-    def test_the_greatest_amount_runs_out_of_bins(self, x_to_y: bool) -> None:
-        with pytest.raises(LiquidityExhausted):
-            decoded(a_pool()).quote(sell(x_to_y, U64_MAX))
-        with pytest.raises(LiquidityExhausted):
-            decoded(a_pool()).quote_exact_out(buy(x_to_y, U64_MAX))
-
-    def test_with_a_bitmap_extension_running_out_has_its_own_code(self) -> None:
-        with pytest.raises(ExtensionExhausted):
-            decoded(far_pool()).quote(sell_x(U64_MAX))
-
-    def test_a_pool_without_liquidity_runs_out_at_once(self) -> None:
-        with pytest.raises(LiquidityExhausted):
-            decoded(a_pool({})).quote(sell_x(10))
-
-    @pytest.mark.parametrize(
-        ("token_in", "token_out"), [(MINT_X, MINT_X), (Pubkey.new_unique(), MINT_Y), (MINT_X, Pubkey.new_unique())]
-    )
-    def test_other_mints_are_refused(self, token_in: Pubkey, token_out: Pubkey) -> None:
-        pool = decoded(a_pool())
-        with pytest.raises(QuoteRefused):
-            pool.quote(SwapRequest(token_in=token_in, token_out=token_out, amount_in=1_000))
-        with pytest.raises(QuoteRefused):
-            pool.quote_exact_out(ExactOutRequest(token_in=token_in, token_out=token_out, amount_out=1_000))
-
-    def test_a_pool_that_is_off_or_not_open_yet_refuses(self) -> None:
-        by_slot = a_pool(activation_point=SLOT)
-        by_time = a_pool(activation_point=NOW, activation_type=BY_TIME)
-        for opened in (by_slot, by_time):
-            assert decoded(opened).quote(sell_x(1_000)).amount_out > 0
-            state = opened.state
-            for closed in (replace(state, status=1), replace(state, activation_point=state.activation_point + 1)):
-                with pytest.raises(PoolDisabled):
-                    decoded(replace(opened, state=closed)).quote(sell_x(1_000))
-
-    def test_a_swap_that_the_vaults_cannot_settle_is_refused(self) -> None:
-        out = decoded(a_pool()).quote(sell_x(10_000)).amount_out
-        assert decoded(a_pool(), (0, out)).quote(sell_x(10_000)).amount_out == out
-        for vaults in ((0, out - 1), (U64_MAX - 9_999, out)):
-            with pytest.raises(QuoteRefused):
-                decoded(a_pool(), vaults).quote(sell_x(10_000))
-
-    def test_what_reads_as_limit_orders_in_a_mining_pool_is_refused(self) -> None:
-        bins = {0: BinContent(y=1_000, opened=5)}
-        with pytest.raises(LimitOrdersUnknown):
-            decoded(a_pool(bins, function_type=MINING)).quote(sell_x(500))
-        assert decoded(a_pool(bins, function_type=0)).quote(sell_x(500)).amount_out > 0
-
-
-class TestMissingArrays:
-    @pytest.mark.parametrize("x_to_y", [True, False])
-    def test_only_a_swap_that_needs_the_array_is_refused(self, x_to_y: bool) -> None:
-        whole, accounts = decoded(a_pool()), accounts_of(a_pool())
-        del accounts[array_address(POOL, -2 if x_to_y else 1)]
-        holed = MeteoraDlmmPool.decode(POOL, snapshot_of(accounts))
-        near, far = sell(x_to_y, 60_000_000), sell(x_to_y, 85_000_000)
-        assert holed.quote(near) == whole.quote(near)
-        assert whole.quote(far).amount_out > whole.quote(near).amount_out
-        for _ in range(2):
-            with pytest.raises(MissingBinArray, match="bin array"):
-                holed.quote(far)
-        assert holed.quote(near) == whole.quote(near)
-
-    def test_without_the_active_array_nothing_is_quoted(self) -> None:
-        accounts = accounts_of(a_pool())
-        del accounts[array_address(POOL, 0)]
-        with pytest.raises(MissingBinArray):
-            MeteoraDlmmPool.decode(POOL, snapshot_of(accounts)).quote(sell_y(1_000))
-
-    def test_the_instruction_names_the_arrays_on_the_way_up_to_a_missing_one(self) -> None:
-        accounts = accounts_of(a_pool())
-        pool = MeteoraDlmmPool.decode(POOL, snapshot_of(accounts))
-        down = pool.swap_instruction(pool.quote(sell_x(1_000)), 1, TRADER).accounts[16:]
-        assert [meta.pubkey for meta in down] == [array_address(POOL, index) for index in (0, -1, -2)]
-        assert all(meta.is_writable for meta in down)
-        del accounts[array_address(POOL, -1)]
-        holed = MeteoraDlmmPool.decode(POOL, snapshot_of(accounts))
-        shorter = holed.swap_instruction(holed.quote(sell_x(1_000)), 1, TRADER).accounts[16:]
-        assert [meta.pubkey for meta in shorter] == [array_address(POOL, 0)]
-
-
-class TestQuotes:
-    def test_price_impact_is_against_the_active_bins_price_without_fees(self) -> None:
-        pool = decoded(a_pool())
-        assert pool.quote(sell_x(400_000)).price_impact_bps == 0
-        # a third in the active bin, the rest 25 bps below it
-        assert pool.quote(sell_x(1_500_000)).price_impact_bps == 16
-        assert pool.quote(sell_y(1_500_000)).price_impact_bps == 16
-
-    def test_the_fee_is_named_with_its_token(self) -> None:
-        quote = decoded(a_pool()).quote(sell_x(100_000))
-        assert (quote.fee_amount, quote.fee_token) == (100, MINT_X)
-        on_output = decoded(a_pool(collect_fee_mode=1)).quote(sell_x(100_000))
-        assert (on_output.fee_amount, on_output.fee_token) == (100, MINT_Y)
-        assert decoded(a_pool(collect_fee_mode=1)).quote(sell_y(100_000)).fee_token == MINT_Y
-
-    def test_compute_units_grow_with_the_bins_crossed(self) -> None:
-        pool = decoded(a_pool())
-        small, large = (pool.quote(sell_x(amount)).compute_units or 0 for amount in (1_000, 50_000_000))
-        assert 0 < small < 100_000 < large < pool.COMPUTE_UNITS
-
-    def test_the_active_bin_may_lie_outside_every_flagged_array(self) -> None:
-        bins = {bin_id: content for bin_id, content in EVEN_BINS.items() if array_index_of(bin_id) != 0}
-        quote = decoded(a_pool(bins)).quote(sell_x(1_000))
-        assert quote.price_impact_bps == 24
-        assert decoded(a_pool(bins)).quote(sell_y(1_000)).price_impact_bps > 1_500
-
-    def test_quoting_twice_changes_nothing(self) -> None:
-        pool = decoded(a_pool())
-        first = [pool.quote(sell_x(amount)) for amount in (1_000, 50_000_000, 1_000)]
-        assert first == [decoded(a_pool()).quote(sell_x(amount)) for amount in (1_000, 50_000_000, 1_000)]
-
-    def test_an_encoded_state_reads_back_equal(self) -> None:
-        state = a_pool(volatility_accumulator=5, index_reference=-3, last_update_timestamp=-1, bitmap=1 << 1023).state
-        account = Account(owner=layout.PROGRAM_ID, lamports=1, data=layout.encode_pair(state))
-        assert layout.decode_pair(POOL, account) == state
-
-    def test_a_pool_of_a_base_key_has_one_address_whichever_mint_is_named_first(self) -> None:
-        first, second = (layout.custom_pair_address(POOL, *mints) for mints in ((MINT_X, MINT_Y), (MINT_Y, MINT_X)))
-        assert first == second != layout.custom_pair_address(MINT_X, MINT_X, MINT_Y)

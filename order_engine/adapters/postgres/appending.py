@@ -9,7 +9,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from order_engine.adapters.postgres import statements
-from order_engine.adapters.postgres.database import transaction
+from order_engine.adapters.postgres.database import in_time, transaction
 from order_engine.adapters.postgres.journal import write
 from order_engine.adapters.postgres.rows import Change
 from order_engine.domain.errors import IllegalTransition, StaleOrder
@@ -28,6 +28,7 @@ class Append:
     event_id: EventId
 
 
+@in_time
 async def append_all(engine: AsyncEngine, appends: Sequence[Append]) -> Sequence[Appended | Exception]:
     """Store each fact whose order is at the version it was decided on. One answer for each, in the same order."""
     async with transaction(engine) as connection:

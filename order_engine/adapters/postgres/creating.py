@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from order_engine.adapters.postgres import statements
-from order_engine.adapters.postgres.database import single_statements
+from order_engine.adapters.postgres.database import in_time, single_statements
 from order_engine.adapters.postgres.rows import NewOrderRow, new_order_row, order_of
 from order_engine.domain.errors import EngineError, RequestIdReused
 from order_engine.domain.order import Order, fingerprint
@@ -16,6 +16,7 @@ from order_engine.domain.order import Order, fingerprint
 Key = tuple[str, str]
 
 
+@in_time
 async def create_all(engine: AsyncEngine, orders: Sequence[Order]) -> Sequence[Order | Exception]:
     """Store each order unless its key is known, and return what the key stands for, or RequestIdReused."""
     first_of_key: dict[Key, Order] = {}

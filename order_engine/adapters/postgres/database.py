@@ -1,8 +1,10 @@
 """The connection to PostgreSQL: one engine per process, and what its errors mean to callers."""
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
+from functools import wraps
+from typing import Final, ParamSpec, TypeVar
 
 import orjson
 import psycopg
@@ -12,7 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from order_engine.domain.errors import Unavailable
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 MAX_POOL_SIZE: Final = 20
+ANSWER_SECONDS: Final = 2.8  # of the server; callers are told within 3 s
 
 _SERVER_SETTINGS: Final = {
     "timezone": "UTC",
@@ -66,6 +72,38 @@ def open_database(url: str, pool_size: int, application_name: str = "order_engin
     )
 
 
+def in_time(work: Callable[P, Coroutine[object, object, T]]) -> Callable[P, Coroutine[object, object, T]]:
+    """Bound what a caller waits for a server that accepts but never answers; no timeout of the network notices it.
+
+    Taking leave of such a server takes as long as waiting for it, so that is left to the abandoned task.
+
+    Raises:
+        Unavailable: no answer; whether a COMMIT under way was kept is unknown.
+    """
+
+    @wraps(work)
+    async def bounded(*arguments: P.args, **named: P.kwargs) -> T:
+        task = asyncio.ensure_future(work(*arguments, **named))
+        try:
+            await asyncio.wait({task}, timeout=ANSWER_SECONDS)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if task.done():
+            return task.result()
+        task.add_done_callback(_swallow)
+        task.cancel()
+        raise Unavailable(f"the database did not answer within {ANSWER_SECONDS:g} s")
+
+    return bounded
+
+
+def _swallow(task: asyncio.Future[T]) -> None:
+    """Its caller was answered long ago."""
+    if not task.cancelled():
+        task.exception()
+
+
 @asynccontextmanager
 async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """Run the body in one transaction.
@@ -91,6 +129,7 @@ async def single_statements(engine: AsyncEngine) -> AsyncIterator[AsyncConnectio
         raise _meaning(error) from error
 
 
+@in_time
 async def read(engine: AsyncEngine, statement: TextClause, **parameters: object) -> Sequence[RowMapping]:
     """Return the rows of one query.
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from order_engine.adapters.postgres.database import transaction
+from order_engine.adapters.postgres.database import in_time, transaction
 from order_engine.adapters.postgres.journal import write
 from order_engine.adapters.postgres.rows import Change, Lease, event_of, order_of
 from order_engine.domain.lifecycle import apply
@@ -46,6 +46,7 @@ class Start:
     event_id: EventId
 
 
+@in_time
 async def start_all(
     engine: AsyncEngine, limits: AdmissionLimits, lease: timedelta, starts: Sequence[Start]
 ) -> Sequence[Started]:

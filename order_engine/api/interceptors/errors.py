@@ -8,6 +8,7 @@ import grpc
 import structlog
 
 from order_engine.api.interceptors.behavior import Behavior, Context
+from order_engine.api.refusals import QuotaExceeded
 from order_engine.api.status import Answer, internal, is_bug, refusal
 from order_engine.domain.errors import EngineError
 
@@ -48,7 +49,8 @@ def _answer(method: str, started: float, error: Exception) -> Answer:
         _log.error("rpc_failed", method=method, correlation_id=correlation_id, exc_info=error)
         return internal(correlation_id)
     answer = refusal(error)
-    log = _log.warning if answer.code in _WORTH_A_WARNING else _log.debug
+    limited = isinstance(error, QuotaExceeded)  # told by the quotas, less often
+    log = _log.warning if answer.code in _WORTH_A_WARNING and not limited else _log.debug
     log("rpc_refused", method=method, code=answer.code.name, error=error.message, duration_ms=_since(started))
     return answer
 

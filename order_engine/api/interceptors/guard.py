@@ -1,6 +1,7 @@
 """The one interceptor: puts the layers around every RPC, the outermost last."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar, cast
 
 import grpc
@@ -9,17 +10,19 @@ from order_engine.api.drain import Drain
 from order_engine.api.interceptors.behavior import Behavior, Context, Generator, Handler, parsed
 from order_engine.api.interceptors.errors import reported
 from order_engine.api.interceptors.limits import Limits, with_deadline, written
+from order_engine.api.interceptors.quotas import Quotas
 
 Q = TypeVar("Q")
 R = TypeVar("R")
 
-_HEALTH = "/grpc.health.v1.Health/"  # answers while draining: that is what it is for
+_HEALTH = "/grpc.health.v1.Health/"  # answers while draining and however often it is asked: that is what it is for
 
 
 class Guard(grpc.aio.ServerInterceptor):
-    def __init__(self, drain: Drain, limits: Limits) -> None:
+    def __init__(self, drain: Drain, limits: Limits, quotas: Quotas) -> None:
         self._drain = drain
         self._limits = limits
+        self._quotas = quotas
         self._guarded: dict[str, tuple[Handler, Handler]] = {}  # method → what was found, what it became
 
     async def intercept_service(
@@ -39,14 +42,26 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _guard(self, method: str, handler: Handler) -> Handler:
         if handler.response_streaming:
-            behavior = written(_generator(handler), self._limits.blocked_write)
+            behavior = written(_generator(handler), self._limits.blocked_write, self._drain)
         else:
             behavior = with_deadline(_behavior(handler), self._limits.unary_deadline)
         if handler.request_deserializer is not None:
             behavior = parsed(behavior, handler.request_deserializer, streaming=handler.request_streaming)
         if not method.startswith(_HEALTH):
             behavior = self._refusing_while_draining(behavior)
+        behavior = self._counted(behavior)
+        if handler.response_streaming:
+            return _rebuilt(handler, self._quotas.placed(behavior, partial(reported, method)))
+        if not method.startswith(_HEALTH):
+            behavior = self._quotas.rated(behavior)
         return _rebuilt(handler, reported(method, behavior))
+
+    def _counted(self, behavior: Behavior) -> Behavior:
+        async def call(request: object, context: Context) -> object:
+            with self._drain.working():
+                return await behavior(request, context)
+
+        return call
 
     def _refusing_while_draining(self, behavior: Behavior) -> Behavior:
         async def call(request: object, context: Context) -> object:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import cast
 
+from order_engine.api.drain import Drain
 from order_engine.api.interceptors.behavior import Behavior, Context, Generator
 from order_engine.api.refusals import DeadlineExceeded, SlowReader
 
@@ -39,7 +40,7 @@ def with_deadline(behavior: Behavior, at_most: timedelta) -> Behavior:
     return call
 
 
-def written(generator: Generator, blocked_at_most: timedelta) -> Behavior:
+def written(generator: Generator, blocked_at_most: timedelta, drain: Drain) -> Behavior:
     """Write what `generator` yields, one message at a time: what is not yet written is not yet produced.
 
     Raises:
@@ -53,7 +54,8 @@ def written(generator: Generator, blocked_at_most: timedelta) -> Behavior:
                 scope = asyncio.timeout(blocked_at_most.total_seconds())
                 try:
                     async with scope:
-                        await context.write(message)
+                        with drain.writing(scope):
+                            await context.write(message)
                 except TimeoutError:
                     if scope.expired():
                         raise SlowReader("the stream is not being read: resume after the last sequence") from None

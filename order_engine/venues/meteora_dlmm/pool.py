@@ -95,12 +95,16 @@ class MeteoraDlmmPool:
         return (*fixed, *arrays)
 
     @classmethod
+    def further_dependencies(cls, address: Pubkey, snapshot: AccountSnapshot) -> tuple[Pubkey, ...]:
+        """The bin arrays that only the bitmap extension names, or that the price has moved to since."""
+        state = decode_pair(address, snapshot.require(address))
+        arrays = (array_address(address, index) for index in _wanted_arrays(state, _extension(address, snapshot)))
+        return tuple(array for array in arrays if array not in snapshot.accounts)
+
+    @classmethod
     def decode(cls, address: Pubkey, snapshot: AccountSnapshot) -> Self:
         state = decode_pair(address, snapshot.require(address))
-        extension_account = snapshot.accounts.get(extension_address(address))
-        extension = None
-        if extension_account is not None:
-            extension = decode_extension(extension_address(address), extension_account, address)
+        extension = _extension(address, snapshot)
         return cls(
             address=address,
             time=ChainTime(slot=snapshot.slot, unix_timestamp=snapshot.unix_timestamp),
@@ -218,13 +222,23 @@ def _near_arrays(state: PairState) -> list[int]:
     return sorted(near)
 
 
+def _extension(pool: Pubkey, snapshot: AccountSnapshot) -> Extension | None:
+    address = extension_address(pool)
+    account = snapshot.accounts.get(address)
+    return None if account is None else decode_extension(address, account, pool)
+
+
+def _wanted_arrays(state: PairState, extension: Extension | None) -> list[int]:
+    bitmap, active = _bitmap(state, extension), array_index_of(state.active_id)
+    walks = (bitmap.walk(active, ARRAYS_PER_DIRECTION, down=down) for down in (True, False))
+    return sorted({index for walk in walks for index in walk})
+
+
 def _read_arrays(
     pool: Pubkey, state: PairState, extension: Extension | None, snapshot: AccountSnapshot
 ) -> dict[int, BinArray]:
-    bitmap, active = _bitmap(state, extension), array_index_of(state.active_id)
-    wanted = {index for down in (True, False) for index in bitmap.walk(active, ARRAYS_PER_DIRECTION, down=down)}
     arrays: dict[int, BinArray] = {}
-    for index in wanted:
+    for index in _wanted_arrays(state, extension):
         address = array_address(pool, index)
         account = snapshot.accounts.get(address)
         if account is not None:

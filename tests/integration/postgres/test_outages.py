@@ -17,6 +17,7 @@ from order_engine.usecases.ports import AdmissionLimits
 from tests.contract.conftest import LEASE
 from tests.contract.order_samples import claim_id, drive, event_id, new_order, placed, route_chosen
 from tests.integration.postgres.intruder import Intruder
+from tests.integration.postgres.silent_server import silent_proxy
 
 TERMINATE = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
@@ -130,3 +131,24 @@ async def test_a_cancelled_query_leaves_the_pool_whole(engine: AsyncEngine) -> N
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(read(engine, text("SELECT pg_sleep(2)")), 0.05)
     assert await asyncio.gather(*(read(engine, text("SELECT 1")) for _ in range(8)))
+
+
+async def test_a_server_that_never_answers_is_unavailable_within_three_seconds(database_url: str) -> None:
+    async with silent_proxy(database_url) as (proxy, url):
+        engine = open_database(url, pool_size=5)
+        store = PostgresOrderStore(engine)
+        order = await store.create(new_order())
+        proxy.fall_silent()
+        began = time.monotonic()
+        outcomes = await asyncio.gather(
+            store.create(new_order()),
+            store.append(order, AttemptStarted(), event_id()),
+            store.get(order.order_id),
+            return_exceptions=True,
+        )
+        assert [type(one) for one in outcomes] == [Unavailable] * 3
+        assert time.monotonic() - began < 4
+        proxy.recover()
+        assert (await store.get(order.order_id)).sequence == 1
+        await store.create(new_order())
+        await engine.dispose()

@@ -1,0 +1,100 @@
+"""`python -m benchmarks`: the figures of one machine and one commit, in under three minutes. See README.md."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import statistics
+import sys
+from collections.abc import Mapping
+from typing import Final, cast
+
+import uvloop
+
+from benchmarks.load import Taken, connected, percentile, submits, whole_orders
+from benchmarks.results import Figures, describe, save
+from benchmarks.stack import INSTANT_CHAIN, UNLIMITED, bare_server, cpu_ms, engine, rss_mb
+from protos.order_engine.v1 import order_service_pb2_grpc as rpc
+from tests.e2e.live import LiveEngine
+
+REPEATS: Final = 3
+CALLERS: Final = (1, 16, 64)
+SUBMITS: Final = {1: 60, 16: 200, 64: 400}  # in each repeat
+SUBMIT_SECONDS: Final = 4.0
+ORDERS, ORDER_SECONDS = 300, 8.0
+LONE_ORDERS, LONE_SECONDS = 25, 4.0
+SETTLE_SECONDS: Final = 15.0
+
+
+async def measure(live: LiveEngine, bare: str) -> Figures:
+    """Take turns between engine and bare server, so that what else the machine does meets both."""
+    repeats: list[Figures] = []
+    async with connected(f"127.0.0.1:{live.grpc_port}") as ours, connected(bare) as floor:
+        await submits(floor, callers=16, count=200, seconds=2)
+        await whole_orders(ours, callers=8, count=40, seconds=5)
+        for number in range(1, REPEATS + 1):
+            print(f"repeat {number} of {REPEATS} (load {os.getloadavg()[0]:.1f})", file=sys.stderr)
+            repeats.append(await _repeat(live, ours, floor))
+    return {name: statistics.median(each[name] for each in repeats) for name in repeats[0]}
+
+
+async def _repeat(live: LiveEngine, ours: rpc.OrderServiceAsyncStub, floor: rpc.OrderServiceAsyncStub) -> Figures:
+    figures: Figures = {}
+    for callers in CALLERS:
+        count = SUBMITS[callers]
+        for name, orders in (("bare", floor), ("engine", ours)):
+            taken = await submits(orders, callers=callers, count=count, seconds=SUBMIT_SECONDS)
+            figures |= _latencies(f"{name}_submit_c{callers}", taken)
+        await _settled(ours, taken)
+    alone = await whole_orders(ours, callers=1, count=LONE_ORDERS, seconds=LONE_SECONDS)
+    figures["engine_event_c1_p50_ms"] = percentile(alone.events_ms, 50)
+    figures["engine_event_c1_p99_ms"] = percentile(alone.events_ms, 99)
+    bare = await whole_orders(floor, callers=64, count=ORDERS, seconds=ORDER_SECONDS)
+    figures["bare_orders_c64_per_second"] = bare.per_second
+    return figures | await _whole_orders(live, ours)
+
+
+async def _whole_orders(live: LiveEngine, ours: rpc.OrderServiceAsyncStub) -> Figures:
+    before = cpu_ms(live)
+    taken = await whole_orders(ours, callers=64, count=ORDERS, seconds=ORDER_SECONDS)
+    after = cpu_ms(live)
+    figures: Figures = {
+        "engine_orders_c64_per_second": taken.per_second,
+        "engine_orders_c64_confirmed_share": taken.confirmed / len(taken.calls_ms),
+        "engine_event_c64_p50_ms": percentile(taken.events_ms, 50),
+        "engine_event_c64_p99_ms": percentile(taken.events_ms, 99),
+    }
+    for kind in after:
+        figures[f"cpu_{kind}_ms_per_order"] = (after[kind] - before.get(kind, 0.0)) / len(taken.calls_ms)
+    return figures | {f"rss_{kind}_mb": used for kind, used in rss_mb(live).items()}
+
+
+def _latencies(name: str, taken: Taken) -> Figures:
+    return {
+        f"{name}_p50_ms": percentile(taken.calls_ms, 50),
+        f"{name}_p99_ms": percentile(taken.calls_ms, 99),
+        f"{name}_per_second": taken.per_second,
+    }
+
+
+async def _settled(ours: rpc.OrderServiceAsyncStub, taken: Taken) -> None:
+    """Wait until the orders just submitted are done, so that the next figure does not pay for them."""
+    from benchmarks.load import followed
+
+    try:
+        async with asyncio.timeout(SETTLE_SECONDS):
+            for order_id in reversed(taken.order_ids):
+                await followed(ours, order_id, [])
+    except TimeoutError:
+        print("orders of the last figure are still being worked on", file=sys.stderr)
+
+
+def main() -> None:
+    with bare_server() as bare, engine(**UNLIMITED, **INSTANT_CHAIN) as live:
+        figures = uvloop.run(measure(live, bare))
+    print(describe(figures))
+    print(f"\nkept in {save(cast(Mapping[str, float], figures))}")
+
+
+if __name__ == "__main__":
+    main()
