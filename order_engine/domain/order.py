@@ -45,6 +45,7 @@ class RouteLeg:
     fee_amount: int
     fee_token: Pubkey
     share_bps: int  # of the amount entering this hop
+    compute_units: int = 0  # what this swap may burn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

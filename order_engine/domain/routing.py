@@ -9,7 +9,7 @@ from order_engine.domain.pool import Quote
 from order_engine.domain.tokens import WRAPPED_SOL
 
 
-def candidate(quote: Quote, slippage_bps: int, network_fee_lamports: int) -> Candidate:
+def candidate(quote: Quote, compute_units: int, slippage_bps: int, network_fee_lamports: int) -> Candidate:
     """Return a usable candidate: one leg through one pool."""
     leg = RouteLeg(
         venue=quote.venue,
@@ -21,6 +21,7 @@ def candidate(quote: Quote, slippage_bps: int, network_fee_lamports: int) -> Can
         fee_amount=quote.fee_amount,
         fee_token=quote.fee_token,
         share_bps=BPS,
+        compute_units=compute_units,
     )
     route = Route(
         legs=(leg,),

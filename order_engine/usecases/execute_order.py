@@ -126,7 +126,8 @@ class ExecuteOrder:
 
     async def _route(self, order: Order) -> tuple[Order, Pool | None]:
         swap = SwapRequest(token_in=order.token_in, token_out=order.token_out, amount_in=order.amount_in)
-        fee = network_fee(self.venues.values(), self.policy.compute_unit_price_micro_lamports)
+        dearest = max(venue.COMPUTE_UNITS for venue in self.venues.values())
+        fee = network_fee(dearest, self.policy.compute_unit_price_micro_lamports)
         try:
             await self._patiently(lambda: self.check_wallet(order, fee))
             decision = await self._patiently(lambda: self.find_route(swap, order.slippage_bps))

@@ -108,7 +108,9 @@ class FindRoute:
             quote = pool.quote(swap)
         except (PoolUnreadable, QuoteRefused) as error:
             return Candidate(venue=venue.VENUE, pool=address, reject_reason=f"{error.code}: {error.message}"), None
-        return candidate(quote, slippage_bps, network_fee([venue], self.compute_unit_price_micro_lamports)), pool
+        compute_units = quote.compute_units or venue.COMPUTE_UNITS
+        fee = network_fee(compute_units, self.compute_unit_price_micro_lamports)
+        return candidate(quote, compute_units, slippage_bps, fee), pool
 
 
 def _with_dependencies(venue: type[Pool], known: Sequence[tuple[Pubkey, Account]]) -> Iterator[FoundPool]:

@@ -3,7 +3,6 @@
 SOL is wrapped and unwrapped inside it, so that the caller only ever sees native SOL.
 """
 
-from collections.abc import Iterable
 from typing import Final
 
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
@@ -28,15 +27,17 @@ _CREATE_IDEMPOTENT, _SYNC_NATIVE, _CLOSE_ACCOUNT = b"\x01", b"\x11", b"\x09"
 
 # Memo, two token accounts created, wrapping, closing: measured at up to 90,000 together, with room to spare.
 _COMPUTE_UNITS_BESIDE_SWAPS: Final = 140_000
+MAX_COMPUTE_UNITS: Final = 1_400_000  # of any transaction
 
 
-def compute_unit_limit(venues: Iterable[type[Pool]]) -> int:
-    return _COMPUTE_UNITS_BESIDE_SWAPS + sum(venue.COMPUTE_UNITS for venue in venues)
+def compute_unit_limit(swap_compute_units: int) -> int:
+    """Return what a transaction may burn whose swaps burn this much."""
+    return min(MAX_COMPUTE_UNITS, _COMPUTE_UNITS_BESIDE_SWAPS + swap_compute_units)
 
 
-def network_fee(venues: Iterable[type[Pool]], compute_unit_price_micro_lamports: int) -> int:
-    """Return the lamports that a transaction through these venues costs, landed or failed."""
-    return network_fee_lamports(compute_unit_limit(venues), compute_unit_price_micro_lamports)
+def network_fee(swap_compute_units: int, compute_unit_price_micro_lamports: int) -> int:
+    """Return the lamports that such a transaction costs, landed or failed."""
+    return network_fee_lamports(compute_unit_limit(swap_compute_units), compute_unit_price_micro_lamports)
 
 
 def swap_plan(
@@ -62,7 +63,7 @@ def swap_plan(
         fee_token=leg.fee_token,
         price_impact_bps=route.price_impact_bps,
     )
-    limit = compute_unit_limit([type(pool)])
+    limit = compute_unit_limit(leg.compute_units or pool.COMPUTE_UNITS)
     instructions = [
         set_compute_unit_limit(limit),
         set_compute_unit_price(compute_unit_price_micro_lamports),

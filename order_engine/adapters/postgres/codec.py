@@ -172,6 +172,7 @@ def _encode_leg(leg: RouteLeg) -> LegJson:
         "fee_amount": leg.fee_amount,
         "fee_token": str(leg.fee_token),
         "share_bps": leg.share_bps,
+        "compute_units": leg.compute_units,
     }
 
 
@@ -186,6 +187,7 @@ def _decode_leg(source: LegJson) -> RouteLeg:
         fee_amount=source["fee_amount"],
         fee_token=Pubkey.from_string(source["fee_token"]),
         share_bps=source["share_bps"],
+        compute_units=source.get("compute_units", 0),  # older orders have none
     )
 
 

@@ -1,6 +1,6 @@
 """How facts and what they hold look as JSON."""
 
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 
 class LegJson(TypedDict):
@@ -13,6 +13,7 @@ class LegJson(TypedDict):
     fee_amount: int
     fee_token: str
     share_bps: int
+    compute_units: NotRequired[int]
 
 
 class RouteJson(TypedDict):

@@ -1,5 +1,7 @@
 """Which error becomes which code, and what a bug may tell."""
 
+from datetime import timedelta
+
 import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
@@ -33,6 +35,8 @@ def reasons(answer: status.Answer) -> list[tuple[str, str]]:
         (refusals.NotServed(""), Code.UNIMPLEMENTED),
         (refusals.DeadlineExceeded(""), Code.DEADLINE_EXCEEDED),
         (refusals.SlowReader(""), Code.RESOURCE_EXHAUSTED),
+        (refusals.RateLimitExceeded("", timedelta(seconds=1)), Code.RESOURCE_EXHAUSTED),
+        (refusals.StreamLimitExceeded("", timedelta(seconds=1)), Code.RESOURCE_EXHAUSTED),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.name,
 )

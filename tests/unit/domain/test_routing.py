@@ -28,13 +28,13 @@ def quote(amount_out: int, *, pool: int = 1, token_in: Pubkey = TOKEN, token_out
 
 def test_the_better_net_output_is_chosen_and_rejected_ones_come_last() -> None:
     rejected = Candidate(venue="v", pool=None, reject_reason="VENUE_UNAVAILABLE: slow")
-    ranked = rank([rejected, candidate(quote(900), 50, FEE), candidate(quote(901, pool=2), 50, FEE)])
+    ranked = rank([rejected, candidate(quote(900), 60_000, 50, FEE), candidate(quote(901, pool=2), 60_000, 50, FEE)])
     assert [one.net_amount_out for one in ranked] == [901, 900, 0]
     assert [one.chosen for one in ranked] == [True, False, False]
 
 
 def test_a_tie_goes_to_the_lower_address_whatever_the_order_of_arrival() -> None:
-    one, two = candidate(quote(900, pool=1), 50, FEE), candidate(quote(900, pool=2), 50, FEE)
+    one, two = candidate(quote(900, pool=1), 60_000, 50, FEE), candidate(quote(900, pool=2), 60_000, 50, FEE)
     assert rank([one, two]) == rank([two, one])
     assert rank([two, one])[0].pool == Pubkey([1] * 32)
 
@@ -46,17 +46,17 @@ def test_nothing_usable_chooses_nothing() -> None:
 
 
 def test_the_network_fee_is_subtracted_at_the_pools_own_price() -> None:
-    sold = candidate(quote(50_000_000, token_in=WRAPPED_SOL), 50, FEE)
+    sold = candidate(quote(50_000_000, token_in=WRAPPED_SOL), 60_000, 50, FEE)
     assert sold.net_amount_out == 50_000_000 - 7_000 * 50
-    bought = candidate(quote(50_000, token_out=WRAPPED_SOL), 50, FEE)
+    bought = candidate(quote(50_000, token_out=WRAPPED_SOL), 60_000, 50, FEE)
     assert bought.net_amount_out == 50_000 - FEE
-    assert candidate(quote(100, token_out=WRAPPED_SOL), 50, FEE).net_amount_out == 0
+    assert candidate(quote(100, token_out=WRAPPED_SOL), 60_000, 50, FEE).net_amount_out == 0
 
 
 def test_min_amount_out_rounds_down_but_never_to_nothing() -> None:
-    exact = candidate(quote(999), 50, FEE).route
+    exact = candidate(quote(999), 60_000, 50, FEE).route
     assert exact is not None
     assert exact.min_amount_out == 994
-    tiny = candidate(quote(1), 5_000, FEE).route
+    tiny = candidate(quote(1), 60_000, 5_000, FEE).route
     assert tiny is not None
     assert tiny.min_amount_out == 1
