@@ -19,6 +19,8 @@ $(DONE): requirements.lock
 	@$(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off --require-hashes \
 	  --only-binary :all: -r requirements.lock | awk '/^Collecting/ {n++; if (n % 15 == 0) print "  " n " packages"; fflush()}'
 	@$(BIN)/python -c "import grpc, psycopg, solders"
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s" -m order_engine "$$@"\n' "$(CURDIR)" "$(CURDIR)/$(BIN)/python" > $(BIN)/order-engine
+	@chmod +x $(BIN)/order-engine
 	@touch $(DONE)
 
 setup: $(DONE) ## make the virtual environment from the hashed lock
@@ -70,7 +72,7 @@ faults: $(DONE) ## hurt a running engine from a printed seed, then check every i
 	@$(BIN)/python -m tests.faults --profile short
 
 faults-long: $(DONE) ## the same for an hour
-	@$(BIN)/python -m tests.faults --profile long
+	@$(BIN)/python -m tests.faults --profile long --minutes 60
 
 bench: $(DONE) ## measure submit, end to end, events, processor time and memory, beside a bare echo
 	@$(BIN)/python -m benchmarks
