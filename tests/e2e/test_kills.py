@@ -71,7 +71,7 @@ async def test_a_killed_workers_order_goes_on_within_ten_seconds(
     killed = time.monotonic()
     breakable.kill("order_engine", "worker")
     lives = await lives_of(orders, ids)
-    assert time.monotonic() - killed < 10 + 3  # and then the rest of the order's own way
+    assert time.monotonic() - killed < 10 + 6  # and then the rest of the orders' own way
     await assert_each_landed_once(breakable, lives)
 
 
