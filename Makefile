@@ -68,11 +68,13 @@ docs: $(DONE) ## print docs/lifecycle.md and docs/configuration.md from the code
 docs-check: docs ## fail when the printed docs are stale
 	@git diff --exit-code -- docs/lifecycle.md docs/configuration.md || (echo "stale docs: run make docs" >&2; exit 1)
 
-faults: $(DONE) ## hurt a running engine from a printed seed, then check every invariant (minutes)
+faults: $(DONE) ## hurt a running engine from a printed seed, then check every promise (5 minutes)
+	@$(BIN)/python -m pytest tests/faults
 	@$(BIN)/python -m tests.faults --profile short
 
-faults-long: $(DONE) ## the same for an hour
-	@$(BIN)/python -m tests.faults --profile long --minutes 60
+faults-long: $(DONE) ## the same for an hour, then the mutants
+	@$(BIN)/python -m tests.faults --profile long
+	@$(BIN)/python scripts/mutants.py
 
 bench: $(DONE) ## measure submit, end to end, events, processor time and memory, beside a bare echo
 	@$(BIN)/python -m benchmarks

@@ -21,6 +21,7 @@ from order_engine.domain.errors import (
     PoolUnreadable,
     StaleOrder,
     TransactionExpired,
+    Unavailable,
     WorkerLost,
 )
 from order_engine.domain.finality import Landed, verdict
@@ -62,6 +63,9 @@ MAX_TAKEOVERS: Final = 5  # of an order that has not been signed: one that keeps
 RESEND_EVERY_POLLS: Final = 5
 CHAIN_PATIENCE_TRIES: Final = 30  # how often an unreachable chain is asked again before the attempt fails
 
+STORE_RETRY_DELAY: Final = timedelta(milliseconds=500)
+STORE_PATIENCE_TRIES: Final = 60  # then the order is put down: whoever finds its lease passed goes on
+
 T = TypeVar("T")
 
 
@@ -96,6 +100,18 @@ class ExecuteOrder:
                 return
             except StaleOrder:
                 claim = await self.claims.reload(order_id, claim_id)
+            except Unavailable:
+                claim = await self._reload_when_back(order_id, claim_id)
+
+    async def _reload_when_back(self, order_id: OrderId, claim_id: UUID) -> Claim | None:
+        """Wait out a restart of the store. Whether the last write was kept is seen in what it then holds."""
+        for _ in range(STORE_PATIENCE_TRIES):
+            await self.clock.sleep(STORE_RETRY_DELAY)
+            try:
+                return await self.claims.reload(order_id, claim_id)
+            except Unavailable:
+                continue
+        return await self.claims.reload(order_id, claim_id)
 
     async def _claim(self, order_id: OrderId, claim_id: UUID) -> Claim | None:
         started = await self.claims.start(order_id, claim_id, self.identifiers.event_id())

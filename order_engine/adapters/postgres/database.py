@@ -24,7 +24,7 @@ _SERVER_SETTINGS: Final = {
     "timezone": "UTC",
     "statement_timeout": "5000",
     "lock_timeout": "1000",
-    "idle_in_transaction_session_timeout": "10000",
+    "idle_in_transaction_session_timeout": "3000",  # shorter than a lease: a frozen worker must not keep its locks
 }
 _NETWORK: Final = {  # a peer that went silent is noticed within 3 s, not after the kernel's 15 minutes
     "connect_timeout": 3,

@@ -14,8 +14,9 @@ from redis.retry import Retry
 CONNECT_TIMEOUT_SECONDS: Final = 1.0
 DEFAULT_NAMESPACE: Final = "order_engine"
 
-# Not every way of being away is a RedisError: a refused or reset socket can surface as it is.
-RedisFailure = (redis.RedisError, OSError)
+# Not every way of being away is a RedisError: a refused or reset socket can surface as it is, and uvloop says
+# RuntimeError of a transport that was closed under a write.
+RedisFailure = (redis.RedisError, OSError, RuntimeError)
 
 
 def connect(url: str, *, answer_seconds: float = 2.0) -> redis.asyncio.Redis:

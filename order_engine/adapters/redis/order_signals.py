@@ -86,6 +86,9 @@ class RedisOrderSignals:
             except RedisFailure as error:
                 outage.began(error)
                 await asyncio.sleep(RECONNECT_SECONDS)
+            except Exception:  # without its reader this process would learn of everything a poll late, for good
+                logger.exception("order_signals_reader_failed")
+                await asyncio.sleep(RECONNECT_SECONDS)
 
     async def _follow(self, position: bytes) -> None:
         """Pass on what the stream says, until the stream turns out to be another one."""

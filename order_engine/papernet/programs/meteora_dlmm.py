@@ -1,7 +1,6 @@
 """Meteora DLMM's swap, swap2 and swap_exact_out2, carried out without the program's bytecode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from solders.clock import Clock
@@ -10,8 +9,9 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.errors import PoolUnreadable
 from order_engine.domain.pool import Account
-from order_engine.domain.tokens import TOKEN_PROGRAM, TOKEN_PROGRAMS, Mint, decode_mint, token_amount
-from order_engine.papernet.programs import ProgramError, ReadAccount, SwapEffects
+from order_engine.domain.tokens import TOKEN_PROGRAM, TOKEN_PROGRAMS
+from order_engine.papernet.programs import ProgramError, ReadAccount, SwapEffects, anchor
+from order_engine.papernet.programs.anchor import TokenSide, require
 from order_engine.papernet.programs.meteora_dlmm_instruction import (
     Arguments,
     SwapAccounts,
@@ -19,7 +19,6 @@ from order_engine.papernet.programs.meteora_dlmm_instruction import (
     named_accounts,
 )
 from order_engine.papernet.programs.meteora_dlmm_state import filled_arrays, observed
-from order_engine.papernet.token_instructions import transfer_checked
 from order_engine.venues.meteora_dlmm.arrays import (
     ARRAY_DISCRIMINATOR,
     EXTENSION_DISCRIMINATOR,
@@ -51,42 +50,9 @@ from order_engine.venues.meteora_dlmm.swap import (
 )
 from order_engine.venues.meteora_dlmm.walk import Walk
 
-_TOKEN_MINT: Final = slice(0, 32)  # of a token account
-
-# Anchor's own codes.
-_NOT_WRITABLE: Final = 2000
-_HAS_ONE_VIOLATED: Final = 2001
-_SEEDS_VIOLATED: Final = 2006
-_WRONG_TOKEN_PROGRAM: Final = 2021
-_DISCRIMINATOR_MISMATCH: Final = 3002
-_ACCOUNT_UNREADABLE: Final = 3003
-_WRONG_OWNER: Final = 3007
-_NOT_A_PROGRAM: Final = 3008
-_NOT_SIGNED: Final = 3010
-_NOT_INITIALIZED: Final = 3012
-# The program's.
+# The program's own codes.
 _INVALID_INPUT: Final = 6002
 _INVALID_TOKEN_MINT: Final = 6010
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Side:
-    """One of the pool's tokens."""
-
-    reserve: Pubkey
-    mint: Pubkey
-    token: Mint
-
-    def transfer(self, source: Pubkey, destination: Pubkey, owner: Pubkey, amount: int) -> Instruction:
-        return transfer_checked(
-            token_program=self.token.token_program,
-            source=source,
-            mint=self.mint,
-            destination=destination,
-            owner=owner,
-            amount=amount,
-            decimals=self.token.decimals,
-        )
 
 
 class MeteoraDlmm:
@@ -100,8 +66,7 @@ class MeteoraDlmm:
         _check_pool(named, state)
         _check_others(named, read)
         oracle = _owned(named.oracle.pubkey, ORACLE_DISCRIMINATOR, read)
-        side_x = _side(named.reserve_x, named.mint_x, named.program_x, arguments, read, clock)
-        side_y = _side(named.reserve_y, named.mint_y, named.program_y, arguments, read, clock)
+        side_x, side_y = _sides(named, arguments, read, clock.epoch)
         x_to_y = _is_x_to_y(named, read)
         side_in, side_out = (side_x, side_y) if x_to_y else (side_y, side_x)
         arrays = _arrays(named, others, read)
@@ -121,66 +86,47 @@ class MeteoraDlmm:
 
 
 def _owned(address: Pubkey, discriminator: bytes, read: ReadAccount) -> Account:
-    account = _existing(address, read)
-    _require(account.owner == PROGRAM_ID, _WRONG_OWNER, f"the owner of {address}")
-    _require(account.data[:8] == discriminator, _DISCRIMINATOR_MISMATCH, f"the kind of {address}")
+    account = anchor.existing(address, read)
+    require(account.owner == PROGRAM_ID, anchor.ACCOUNT_OWNED_BY_WRONG_PROGRAM, f"the owner of {address}")
+    require(account.data[:8] == discriminator, anchor.ACCOUNT_DISCRIMINATOR_MISMATCH, f"the kind of {address}")
     return account
 
 
 def _decode(address: Pubkey, pool: Account) -> PairState:
-    try:
+    with anchor.unreadable_as(anchor.ACCOUNT_DID_NOT_DESERIALIZE):
         return decode_pair(address, pool)
-    except PoolUnreadable as unreadable:
-        raise ProgramError(_ACCOUNT_UNREADABLE, unreadable.message) from unreadable
 
 
 def _check_pool(named: SwapAccounts, state: PairState) -> None:
     expected = (state.reserve_x, state.reserve_y, state.mint_x, state.mint_y, state.oracle)
     given = (named.reserve_x, named.reserve_y, named.mint_x, named.mint_y, named.oracle)
-    for address, meta in zip(expected, given, strict=True):
-        _require(meta.pubkey == address, _HAS_ONE_VIOLATED, f"{meta.pubkey} of the pool, which has {address}:")
-    for meta in (named.pool, named.reserve_x, named.reserve_y, named.user_in, named.user_out, named.oracle):
-        _require(meta.is_writable, _NOT_WRITABLE, f"{meta.pubkey} as writable")
-    _require(named.host_fee.pubkey == PROGRAM_ID, _INVALID_INPUT, "no host fee, which is not carried out here")
+    anchor.require_has_one(expected, given)
+    changing = (named.pool, named.reserve_x, named.reserve_y, named.user_in, named.user_out, named.oracle)
+    anchor.require_writable(changing)
+    require(named.host_fee.pubkey == PROGRAM_ID, _INVALID_INPUT, "no host fee, which is not carried out here")
 
 
 def _check_others(named: SwapAccounts, read: ReadAccount) -> None:
     for meta in (named.reserve_x, named.reserve_y, named.user_in, named.user_out):
-        account = _existing(meta.pubkey, read)
-        _require(account.owner in TOKEN_PROGRAMS, _WRONG_OWNER, f"the owner of {meta.pubkey}")
-        try:
-            token_amount(meta.pubkey, account)
-        except PoolUnreadable as unreadable:
-            raise ProgramError(_ACCOUNT_UNREADABLE, unreadable.message) from unreadable
-    _require(named.user.is_signer, _NOT_SIGNED, "the user's signature")
-    _require(named.memo.pubkey == MEMO_PROGRAM, _NOT_A_PROGRAM, "the memo program")
-    _require(named.event_authority.pubkey == EVENT_AUTHORITY, _SEEDS_VIOLATED, "the event authority")
+        anchor.token_account(meta.pubkey, read, unreadable=anchor.ACCOUNT_DID_NOT_DESERIALIZE)
+    require(named.user.is_signer, anchor.ACCOUNT_NOT_SIGNER, "the user's signature")
+    require(named.memo.pubkey == MEMO_PROGRAM, anchor.INVALID_PROGRAM_ID, "the memo program")
+    require(named.event_authority.pubkey == EVENT_AUTHORITY, anchor.CONSTRAINT_SEEDS, "the event authority")
+
+
+def _sides(named: SwapAccounts, arguments: Arguments, read: ReadAccount, epoch: int) -> tuple[TokenSide, TokenSide]:
+    programs = TOKEN_PROGRAMS if arguments.has_memo else {TOKEN_PROGRAM}
+    return (
+        TokenSide.load(named.reserve_x, named.mint_x, named.program_x, read, epoch, programs=programs),
+        TokenSide.load(named.reserve_y, named.mint_y, named.program_y, read, epoch, programs=programs),
+    )
 
 
 def _is_x_to_y(named: SwapAccounts, read: ReadAccount) -> bool:
-    mints = [_existing(meta.pubkey, read).data[_TOKEN_MINT] for meta in (named.user_in, named.user_out)]
+    mints = [anchor.existing(meta.pubkey, read).data[anchor.TOKEN_MINT] for meta in (named.user_in, named.user_out)]
     pool_mints = [bytes(meta.pubkey) for meta in (named.mint_x, named.mint_y)]
-    _require(sorted(mints) == sorted(pool_mints), _INVALID_TOKEN_MINT, "the mints of the user's accounts")
+    require(sorted(mints) == sorted(pool_mints), _INVALID_TOKEN_MINT, "the mints of the user's accounts")
     return mints == pool_mints
-
-
-def _side(
-    reserve: AccountMeta,
-    mint: AccountMeta,
-    program: AccountMeta,
-    arguments: Arguments,
-    read: ReadAccount,
-    clock: Clock,
-) -> _Side:
-    allowed = TOKEN_PROGRAMS if arguments.has_memo else {TOKEN_PROGRAM}
-    _require(program.pubkey in allowed, _NOT_A_PROGRAM, f"{program.pubkey} as token program")
-    account = _existing(mint.pubkey, read)
-    _require(account.owner == program.pubkey, _WRONG_TOKEN_PROGRAM, f"the token program of {mint.pubkey}")
-    try:
-        token = decode_mint(mint.pubkey, account, clock.epoch)
-    except PoolUnreadable as unreadable:
-        raise ProgramError(_ACCOUNT_UNREADABLE, unreadable.message) from unreadable
-    return _Side(reserve=reserve.pubkey, mint=mint.pubkey, token=token)
 
 
 def _extension(named: SwapAccounts, read: ReadAccount) -> Extension | None:
@@ -188,11 +134,9 @@ def _extension(named: SwapAccounts, read: ReadAccount) -> Extension | None:
     if address == PROGRAM_ID:
         return None
     account = _owned(address, EXTENSION_DISCRIMINATOR, read)
-    _require(named.extension.is_writable, _NOT_WRITABLE, "the bitmap extension as writable")
-    try:
+    require(named.extension.is_writable, anchor.CONSTRAINT_MUT, "the bitmap extension as writable")
+    with anchor.unreadable_as(anchor.CONSTRAINT_HAS_ONE):
         return decode_extension(address, account, named.pool.pubkey)
-    except PoolUnreadable as unreadable:
-        raise ProgramError(_HAS_ONE_VIOLATED, unreadable.message) from unreadable
 
 
 def _arrays(named: SwapAccounts, others: Sequence[AccountMeta], read: ReadAccount) -> dict[int, BinArray]:
@@ -212,7 +156,7 @@ def _arrays(named: SwapAccounts, others: Sequence[AccountMeta], read: ReadAccoun
 
 
 def _swap(
-    state: PairState, walk: Walk, arguments: Arguments, side_in: _Side, side_out: _Side, clock: Clock
+    state: PairState, walk: Walk, arguments: Arguments, side_in: TokenSide, side_out: TokenSide, clock: Clock
 ) -> SwapOutcome:
     swap = exact_out if arguments.is_exact_out else exact_in
     fees = side_in.token.transfer_fee, side_out.token.transfer_fee
@@ -234,19 +178,9 @@ def _pool_after(
     return patch_pair(data, after)
 
 
-def _transfers(named: SwapAccounts, side_in: _Side, side_out: _Side, outcome: SwapOutcome) -> tuple[Instruction, ...]:
-    paid = side_in.transfer(named.user_in.pubkey, side_in.reserve, named.user.pubkey, outcome.amount_in)
-    received = side_out.transfer(side_out.reserve, named.user_out.pubkey, named.pool.pubkey, outcome.trade.amount_out)
+def _transfers(
+    named: SwapAccounts, side_in: TokenSide, side_out: TokenSide, outcome: SwapOutcome
+) -> tuple[Instruction, ...]:
+    paid = side_in.transfer(named.user_in.pubkey, side_in.vault, named.user.pubkey, outcome.amount_in)
+    received = side_out.transfer(side_out.vault, named.user_out.pubkey, named.pool.pubkey, outcome.trade.amount_out)
     return paid, received
-
-
-def _existing(address: Pubkey, read: ReadAccount) -> Account:
-    account = read(address)
-    if account is None:
-        raise ProgramError(_NOT_INITIALIZED, f"account {address} does not exist")
-    return account
-
-
-def _require(holds: bool, code: int, what: str) -> None:
-    if not holds:
-        raise ProgramError(code, f"constraint violated: {what}")

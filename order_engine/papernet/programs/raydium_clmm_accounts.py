@@ -1,7 +1,7 @@
 """The accounts of Raydium CLMM's swap_v2: read, of the kind that their place demands, and fitting each other.
 
 Source: raydium-io/raydium-clmm (Apache-2.0), programs/amm/src, commit 03b44b7: instructions/swap_v2.rs,
-util/account_load.rs. Codes from 2000 on are Anchor's.
+util/account_load.rs.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,29 +11,18 @@ from typing import Final, Self
 from solders.instruction import AccountMeta
 from solders.pubkey import Pubkey
 
-from order_engine.domain.errors import PoolUnreadable
 from order_engine.domain.pool import Account
-from order_engine.domain.tokens import (
-    TOKEN_2022_PROGRAM,
-    TOKEN_PROGRAM,
-    TOKEN_PROGRAMS,
-    Mint,
-    decode_mint,
-    token_amount,
-)
-from order_engine.papernet.programs import ProgramError, ReadAccount, RuntimeProgramError
+from order_engine.domain.tokens import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, Mint, decode_mint
+from order_engine.papernet.programs import ProgramError, ReadAccount, anchor
+from order_engine.papernet.programs.anchor import require
 from order_engine.venues.raydium_clmm import layout, tick_arrays
 from order_engine.venues.raydium_clmm.instructions import MEMO_PROGRAM
 from order_engine.venues.raydium_clmm.tick_arrays import TickArray, decode_tick_array
 
-NOT_WRITABLE, WRONG_ADDRESS = 2000, 2012
-DISCRIMINATOR_MISSING, DISCRIMINATOR_MISMATCH, TOO_FEW_ACCOUNTS, NOT_MUTABLE = 3001, 3002, 3005, 3006
-WRONG_OWNER, WRONG_PROGRAM, NOT_SIGNER, NOT_INITIALIZED = 3007, 3008, 3010, 3012
-KEYS_DIFFER, INVALID_VAULT = 2502, 6025
+INVALID_VAULT: Final = 6025
 PANIC: Final = "ProgramFailedToComplete"
 OBSERVATION_DISCRIMINATOR: Final = bytes.fromhex("7aaec5358109a584")
 OBSERVATION_SIZE: Final = 4_483
-_TOKEN_MINT: Final = slice(0, 32)  # of a token account
 _OBSERVED_POOL: Final = slice(19, 51)
 
 Check = tuple[bool, int, str]
@@ -60,7 +49,7 @@ class SwapAccounts:
     @classmethod
     def of(cls, metas: Sequence[AccountMeta]) -> Self:
         if len(metas) < len(cls.__slots__):
-            raise ProgramError(TOO_FEW_ACCOUNTS, "not enough account keys")
+            raise ProgramError(anchor.ACCOUNT_NOT_ENOUGH_KEYS, "not enough account keys")
         return cls(*metas[: len(cls.__slots__)])
 
 
@@ -98,22 +87,20 @@ def load(named: SwapAccounts, read: ReadAccount, epoch: int) -> Loaded:
     Raises:
         ProgramError: one is not what its place demands.
     """
-    _require(named.payer.is_signer, NOT_SIGNER, "the payer's signature")
+    require(named.payer.is_signer, anchor.ACCOUNT_NOT_SIGNER, "the payer's signature")
     config = _program_account(named.config, read, layout.CONFIG_DISCRIMINATOR)
     pool = _program_account(named.pool, read, layout.POOL_DISCRIMINATOR)
     for user in (named.user_in, named.user_out):
         _token_account(user, read)
     vault_in, vault_out = (_token_account(vault, read) for vault in (named.vault_in, named.vault_out))
     observation = _program_account(named.observation, read, OBSERVATION_DISCRIMINATOR)
-    _require(named.token_program.pubkey == TOKEN_PROGRAM, WRONG_PROGRAM, "token_program")
-    _require(named.token_2022_program.pubkey == TOKEN_2022_PROGRAM, WRONG_PROGRAM, "token_program_2022")
-    _require(named.memo_program.pubkey == MEMO_PROGRAM, WRONG_PROGRAM, "memo_program")
+    require(named.token_program.pubkey == TOKEN_PROGRAM, anchor.INVALID_PROGRAM_ID, "token_program")
+    require(named.token_2022_program.pubkey == TOKEN_2022_PROGRAM, anchor.INVALID_PROGRAM_ID, "token_program_2022")
+    require(named.memo_program.pubkey == MEMO_PROGRAM, anchor.INVALID_PROGRAM_ID, "memo_program")
     mint_in, mint_out = (_mint(mint, read, epoch) for mint in (named.mint_in, named.mint_out))
-    try:
+    with anchor.unreadable_as(PANIC):
         state = layout.decode_pool(named.pool.pubkey, pool)
         terms = layout.decode_config(named.config.pubkey, config)
-    except PoolUnreadable as error:
-        raise RuntimeProgramError(PANIC, error.message) from error
     _enforce(_constraints(named, state, vault_in, vault_out))
     return Loaded(
         config=terms,
@@ -122,7 +109,7 @@ def load(named: SwapAccounts, read: ReadAccount, epoch: int) -> Loaded:
         mint_in=mint_in,
         mint_out=mint_out,
         observation_data=observation.data,
-        side_in=0 if vault_in.data[_TOKEN_MINT] == bytes(state.mints[0]) else 1,
+        side_in=0 if vault_in.data[anchor.TOKEN_MINT] == bytes(state.mints[0]) else 1,
     )
 
 
@@ -130,12 +117,12 @@ def check_vaults(named: SwapAccounts, loaded: Loaded) -> None:
     """Check that the vaults are the pool's, in the order of the swap's direction."""
     vaults = (named.vault_in.pubkey, named.vault_out.pubkey)
     expected = loaded.pool.vaults if loaded.side_in == 0 else loaded.pool.vaults[::-1]
-    _require(vaults == expected, INVALID_VAULT, "the vaults")
+    require(vaults == expected, INVALID_VAULT, "the vaults")
 
 
 def check_observation(named: SwapAccounts, loaded: Loaded) -> None:
     observed = loaded.observation_data[_OBSERVED_POOL]
-    _require(observed == bytes(named.pool.pubkey), KEYS_DIFFER, "the pool of observation_state")
+    require(observed == bytes(named.pool.pubkey), anchor.REQUIRE_KEYS_EQ_VIOLATED, "the pool of observation_state")
 
 
 def load_ahead(pool: Pubkey, state: layout.PoolState, metas: Iterable[AccountMeta], read: ReadAccount) -> Ahead:
@@ -159,85 +146,66 @@ def load_ahead(pool: Pubkey, state: layout.PoolState, metas: Iterable[AccountMet
 
 
 def _tick_array(meta: AccountMeta, account: Account, tick_spacing: int) -> LoadedArray:
-    _require(account.owner == layout.PROGRAM_ID, WRONG_OWNER, f"the owner of {meta.pubkey}")
-    _require(meta.is_writable, NOT_MUTABLE, f"{meta.pubkey} as writable")
+    require(account.owner == layout.PROGRAM_ID, anchor.ACCOUNT_OWNED_BY_WRONG_PROGRAM, f"the owner of {meta.pubkey}")
+    require(meta.is_writable, anchor.ACCOUNT_NOT_MUTABLE, f"{meta.pubkey} as writable")
     is_array = account.data[:8] == tick_arrays.TICK_ARRAY_DISCRIMINATOR
-    _require(is_array, DISCRIMINATOR_MISMATCH, f"the kind of {meta.pubkey}")
-    try:
+    require(is_array, anchor.ACCOUNT_DISCRIMINATOR_MISMATCH, f"the kind of {meta.pubkey}")
+    with anchor.unreadable_as(PANIC):
         array = decode_tick_array(meta.pubkey, account, tick_spacing)
-    except PoolUnreadable as error:
-        raise RuntimeProgramError(PANIC, error.message) from error
     return LoadedArray(address=meta.pubkey, data=account.data, array=array)
 
 
 def _extension(meta: AccountMeta, account: Account, pool: Pubkey) -> bytes:
-    _require(account.owner == layout.PROGRAM_ID, WRONG_OWNER, f"the owner of {meta.pubkey}")
+    require(account.owner == layout.PROGRAM_ID, anchor.ACCOUNT_OWNED_BY_WRONG_PROGRAM, f"the owner of {meta.pubkey}")
     is_extension = account.data[:8] == tick_arrays.BITMAP_EXTENSION_DISCRIMINATOR
-    _require(is_extension, DISCRIMINATOR_MISMATCH, f"the kind of {meta.pubkey}")
-    try:
+    require(is_extension, anchor.ACCOUNT_DISCRIMINATOR_MISMATCH, f"the kind of {meta.pubkey}")
+    with anchor.unreadable_as(anchor.REQUIRE_KEYS_EQ_VIOLATED):
         return tick_arrays.check_extension(meta.pubkey, account, pool)
-    except PoolUnreadable as error:
-        raise ProgramError(KEYS_DIFFER, error.message) from error
 
 
 def _constraints(
     named: SwapAccounts, state: layout.PoolState, vault_in: Account, vault_out: Account
 ) -> Iterable[Check]:
     """Yield what must hold between the accounts, in the order in which the program looks."""
-    yield named.config.pubkey == state.config, WRONG_ADDRESS, "amm_config"
-    yield named.pool.is_writable, NOT_WRITABLE, "pool_state"
-    yield named.user_in.is_writable, NOT_WRITABLE, "input_token_account"
-    yield named.user_out.is_writable, NOT_WRITABLE, "output_token_account"
-    yield named.vault_in.is_writable, NOT_WRITABLE, "input_vault"
-    yield named.vault_out.is_writable, NOT_WRITABLE, "output_vault"
-    yield named.observation.is_writable, NOT_WRITABLE, "observation_state"
-    yield named.observation.pubkey == state.observation, WRONG_ADDRESS, "observation_state"
-    yield bytes(named.mint_in.pubkey) == vault_in.data[_TOKEN_MINT], WRONG_ADDRESS, "input_vault_mint"
-    yield bytes(named.mint_out.pubkey) == vault_out.data[_TOKEN_MINT], WRONG_ADDRESS, "output_vault_mint"
+    is_mint_in = bytes(named.mint_in.pubkey) == vault_in.data[anchor.TOKEN_MINT]
+    is_mint_out = bytes(named.mint_out.pubkey) == vault_out.data[anchor.TOKEN_MINT]
+    yield named.config.pubkey == state.config, anchor.CONSTRAINT_ADDRESS, "amm_config"
+    yield named.pool.is_writable, anchor.CONSTRAINT_MUT, "pool_state"
+    yield named.user_in.is_writable, anchor.CONSTRAINT_MUT, "input_token_account"
+    yield named.user_out.is_writable, anchor.CONSTRAINT_MUT, "output_token_account"
+    yield named.vault_in.is_writable, anchor.CONSTRAINT_MUT, "input_vault"
+    yield named.vault_out.is_writable, anchor.CONSTRAINT_MUT, "output_vault"
+    yield named.observation.is_writable, anchor.CONSTRAINT_MUT, "observation_state"
+    yield named.observation.pubkey == state.observation, anchor.CONSTRAINT_ADDRESS, "observation_state"
+    yield is_mint_in, anchor.CONSTRAINT_ADDRESS, "input_vault_mint"
+    yield is_mint_out, anchor.CONSTRAINT_ADDRESS, "output_vault_mint"
 
 
 def _enforce(checks: Iterable[Check]) -> None:
     for holds, code, account in checks:
-        _require(holds, code, account)
-
-
-def _require(holds: bool, code: int, what: str) -> None:
-    if not holds:
-        raise ProgramError(code, f"constraint violated: {what}")
+        require(holds, code, account)
 
 
 def _program_account(meta: AccountMeta, read: ReadAccount, discriminator: bytes) -> Account:
     """Return an account of the program. Only the config has an error of its own for a missing one."""
     account = read(meta.pubkey)
     if account is None:
-        code = NOT_INITIALIZED if discriminator == layout.CONFIG_DISCRIMINATOR else WRONG_OWNER
+        is_config = discriminator == layout.CONFIG_DISCRIMINATOR
+        code = anchor.ACCOUNT_NOT_INITIALIZED if is_config else anchor.ACCOUNT_OWNED_BY_WRONG_PROGRAM
         raise ProgramError(code, f"account {meta.pubkey} does not exist")
-    _require(account.owner == layout.PROGRAM_ID, WRONG_OWNER, f"the owner of {meta.pubkey}")
-    _require(len(account.data) >= len(discriminator), DISCRIMINATOR_MISSING, f"the data of {meta.pubkey}")
-    _require(account.data[: len(discriminator)] == discriminator, DISCRIMINATOR_MISMATCH, f"the kind of {meta.pubkey}")
+    require(account.owner == layout.PROGRAM_ID, anchor.ACCOUNT_OWNED_BY_WRONG_PROGRAM, f"the owner of {meta.pubkey}")
+    has_kind = len(account.data) >= len(discriminator)
+    require(has_kind, anchor.ACCOUNT_DISCRIMINATOR_NOT_FOUND, f"the data of {meta.pubkey}")
+    is_of_kind = account.data[: len(discriminator)] == discriminator
+    require(is_of_kind, anchor.ACCOUNT_DISCRIMINATOR_MISMATCH, f"the kind of {meta.pubkey}")
     return account
 
 
 def _token_account(meta: AccountMeta, read: ReadAccount) -> Account:
-    account = _token_owned(meta, read)
-    try:
-        token_amount(meta.pubkey, account)
-    except PoolUnreadable as error:
-        raise RuntimeProgramError("InvalidAccountData", error.message) from error
-    return account
+    return anchor.token_account(meta.pubkey, read, unreadable=anchor.INVALID_ACCOUNT_DATA)
 
 
 def _mint(meta: AccountMeta, read: ReadAccount, epoch: int) -> Mint:
-    account = _token_owned(meta, read)
-    try:
+    account = anchor.token_owned(meta.pubkey, read)
+    with anchor.unreadable_as(anchor.INVALID_ACCOUNT_DATA):
         return decode_mint(meta.pubkey, account, epoch)
-    except PoolUnreadable as error:
-        raise RuntimeProgramError("InvalidAccountData", error.message) from error
-
-
-def _token_owned(meta: AccountMeta, read: ReadAccount) -> Account:
-    account = read(meta.pubkey)
-    if account is None:
-        raise ProgramError(NOT_INITIALIZED, f"account {meta.pubkey} does not exist")
-    _require(account.owner in TOKEN_PROGRAMS, WRONG_OWNER, f"the owner of {meta.pubkey}")
-    return account

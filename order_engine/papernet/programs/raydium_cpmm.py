@@ -1,7 +1,7 @@
 """Raydium CPMM swaps without the program's bytecode: its account checks, its order of errors, its after-state.
 
 Source: raydium-io/raydium-cp-swap (Apache-2.0), commit 609780f, programs/cp-swap/src: instructions/swap_base_input.rs,
-instructions/swap_base_output.rs, states/pool.rs. Codes from 2000 on are Anchor's, those from 6000 on the program's.
+instructions/swap_base_output.rs, states/pool.rs.
 """
 
 import struct
@@ -14,10 +14,9 @@ from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
 from order_engine.domain.amounts import U64_MAX
-from order_engine.domain.errors import PoolUnreadable
 from order_engine.domain.pool import Account
 from order_engine.domain.tokens import TOKEN_PROGRAMS, Mint, decode_mint, token_amount
-from order_engine.papernet.programs import ProgramError, ReadAccount, RuntimeProgramError, SwapEffects
+from order_engine.papernet.programs import ProgramError, ReadAccount, RuntimeProgramError, SwapEffects, anchor
 from order_engine.papernet.programs.raydium_cpmm_observation import observe
 from order_engine.papernet.token_instructions import transfer_checked
 from order_engine.venues.raydium_cpmm import layout
@@ -31,13 +30,9 @@ from order_engine.venues.raydium_cpmm.math import (
 )
 from order_engine.venues.raydium_cpmm.pool import SWAP_BASE_INPUT, SWAP_BASE_OUTPUT
 
-INSTRUCTION_UNKNOWN, INSTRUCTION_UNREADABLE = 101, 102
-NOT_WRITABLE, CONSTRAINT_RAW, WRONG_SEEDS, WRONG_ADDRESS = 2000, 2003, 2006, 2012
-DISCRIMINATOR_MISSING, DISCRIMINATOR_MISMATCH, TOO_FEW_ACCOUNTS, WRONG_OWNER = 3001, 3002, 3005, 3007
-WRONG_PROGRAM, NOT_SIGNER, NOT_INITIALIZED = 3008, 3010, 3012
 NOT_APPROVED, EXCEEDED_SLIPPAGE, INVALID_VAULT = 6000, 6005, 6008
 PANIC: Final = "ProgramFailedToComplete"
-_TOKEN_MINT, _TOKEN_ACCOUNT_STATE = slice(0, 32), 108  # in a token account
+_TOKEN_ACCOUNT_STATE: Final = 108  # in a token account
 
 Check = tuple[bool, int, str]
 T = TypeVar("T")
@@ -84,7 +79,7 @@ class RaydiumCpmm:
     def execute(self, data: bytes, accounts: Sequence[AccountMeta], read: ReadAccount, clock: Clock) -> SwapEffects:
         is_exact_in, first, second = _decode(data)
         if len(accounts) < len(_SwapAccounts.__slots__):
-            raise ProgramError(TOO_FEW_ACCOUNTS, "not enough account keys")
+            raise ProgramError(anchor.ACCOUNT_NOT_ENOUGH_KEYS, "not enough account keys")
         named = _SwapAccounts(*accounts[: len(_SwapAccounts.__slots__)])
         loaded = _load(named, read, clock.epoch)
         _enforce(_constraints(named, loaded))
@@ -106,9 +101,9 @@ class RaydiumCpmm:
 def _decode(data: bytes) -> tuple[bool, int, int]:
     """Return whether the input is exact, and the two arguments as they stand."""
     if data[:8] not in (SWAP_BASE_INPUT, SWAP_BASE_OUTPUT):
-        raise ProgramError(INSTRUCTION_UNKNOWN, "only swaps are known here")
+        raise ProgramError(anchor.INSTRUCTION_FALLBACK_NOT_FOUND, "only swaps are known here")
     if len(data) < 24:
-        raise ProgramError(INSTRUCTION_UNREADABLE, "instruction data is too short")
+        raise ProgramError(anchor.INSTRUCTION_DID_NOT_DESERIALIZE, "instruction data is too short")
     first, second = struct.unpack_from("<QQ", data, 8)
     return data[:8] == SWAP_BASE_INPUT, first, second
 
@@ -116,7 +111,7 @@ def _decode(data: bytes) -> tuple[bool, int, int]:
 def _load(named: _SwapAccounts, read: ReadAccount, epoch: int) -> _Loaded:
     """Read every account as its type, in the order of the list."""
     if not named.payer.is_signer:
-        raise ProgramError(NOT_SIGNER, "the payer did not sign")
+        raise ProgramError(anchor.ACCOUNT_NOT_SIGNER, "the payer did not sign")
     config = _program_account(named.config, read, layout.CONFIG_DISCRIMINATOR, may_be_missing=False)
     pool = _program_account(named.pool, read, layout.POOL_DISCRIMINATOR, may_be_missing=True)
     for user in (named.user_in, named.user_out):
@@ -124,15 +119,15 @@ def _load(named: _SwapAccounts, read: ReadAccount, epoch: int) -> _Loaded:
     vault_in, vault_out = (_token_account(vault, read) for vault in (named.vault_in, named.vault_out))
     for program in (named.program_in, named.program_out):
         if program.pubkey not in TOKEN_PROGRAMS:
-            raise ProgramError(WRONG_PROGRAM, f"{program.pubkey} is not a token program")
+            raise ProgramError(anchor.INVALID_PROGRAM_ID, f"{program.pubkey} is not a token program")
     mint_in, mint_out = (_mint(mint, read, epoch) for mint in (named.mint_in, named.mint_out))
     observation = _program_account(named.observation, read, layout.OBSERVATION_DISCRIMINATOR, may_be_missing=True)
-    try:
+    with anchor.unreadable_as(PANIC):
         return _Loaded(
             config=layout.decode_config(named.config.pubkey, config),
             pool_data=pool.data,
             pool=layout.decode_pool(named.pool.pubkey, pool),
-            vault_mints=(Pubkey(vault_in.data[_TOKEN_MINT]), Pubkey(vault_out.data[_TOKEN_MINT])),
+            vault_mints=(Pubkey(vault_in.data[anchor.TOKEN_MINT]), Pubkey(vault_out.data[anchor.TOKEN_MINT])),
             vault_amounts=(
                 token_amount(named.vault_in.pubkey, vault_in),
                 token_amount(named.vault_out.pubkey, vault_out),
@@ -141,40 +136,34 @@ def _load(named: _SwapAccounts, read: ReadAccount, epoch: int) -> _Loaded:
             mint_out=mint_out,
             observation_data=observation.data,
         )
-    except PoolUnreadable as error:
-        raise RuntimeProgramError(PANIC, error.message) from error
 
 
 def _program_account(meta: AccountMeta, read: ReadAccount, discriminator: bytes, *, may_be_missing: bool) -> Account:
     """Return an account of the program. Zero-copy accounts have no error of their own for a missing one."""
     account = read(meta.pubkey)
     if account is None:
-        code = WRONG_OWNER if may_be_missing else NOT_INITIALIZED
+        code = anchor.ACCOUNT_OWNED_BY_WRONG_PROGRAM if may_be_missing else anchor.ACCOUNT_NOT_INITIALIZED
         raise ProgramError(code, f"account {meta.pubkey} does not exist")
     if account.owner != layout.PROGRAM_ID:
-        raise ProgramError(WRONG_OWNER, f"account {meta.pubkey} is owned by {account.owner}")
+        raise ProgramError(anchor.ACCOUNT_OWNED_BY_WRONG_PROGRAM, f"account {meta.pubkey} is owned by {account.owner}")
     if len(account.data) < len(discriminator):
-        raise ProgramError(DISCRIMINATOR_MISSING, f"account {meta.pubkey} is empty")
+        raise ProgramError(anchor.ACCOUNT_DISCRIMINATOR_NOT_FOUND, f"account {meta.pubkey} is empty")
     if account.data[: len(discriminator)] != discriminator:
-        raise ProgramError(DISCRIMINATOR_MISMATCH, f"account {meta.pubkey} is of another kind")
+        raise ProgramError(anchor.ACCOUNT_DISCRIMINATOR_MISMATCH, f"account {meta.pubkey} is of another kind")
     return account
 
 
 def _token_owned(meta: AccountMeta, read: ReadAccount) -> Account:
-    account = read(meta.pubkey)
-    if account is None:
-        raise ProgramError(NOT_INITIALIZED, f"account {meta.pubkey} does not exist")
+    account = anchor.existing(meta.pubkey, read)
     if account.owner not in TOKEN_PROGRAMS:
-        raise ProgramError(WRONG_OWNER, f"account {meta.pubkey} is owned by {account.owner}")
+        raise ProgramError(anchor.ACCOUNT_OWNED_BY_WRONG_PROGRAM, f"account {meta.pubkey} is owned by {account.owner}")
     return account
 
 
 def _token_account(meta: AccountMeta, read: ReadAccount) -> Account:
     account = _token_owned(meta, read)
-    try:
+    with anchor.unreadable_as(anchor.INVALID_ACCOUNT_DATA):
         token_amount(meta.pubkey, account)
-    except PoolUnreadable as error:
-        raise RuntimeProgramError("InvalidAccountData", error.message) from error
     if account.data[_TOKEN_ACCOUNT_STATE] == 0:
         raise RuntimeProgramError("UninitializedAccount", f"account {meta.pubkey} is not initialized")
     return account
@@ -182,27 +171,25 @@ def _token_account(meta: AccountMeta, read: ReadAccount) -> Account:
 
 def _mint(meta: AccountMeta, read: ReadAccount, epoch: int) -> Mint:
     account = _token_owned(meta, read)
-    try:
+    with anchor.unreadable_as(anchor.INVALID_ACCOUNT_DATA):
         return decode_mint(meta.pubkey, account, epoch)
-    except PoolUnreadable as error:
-        raise RuntimeProgramError("InvalidAccountData", error.message) from error
 
 
 def _constraints(named: _SwapAccounts, loaded: _Loaded) -> Iterable[Check]:
     """Yield what must hold between the accounts, in the order in which the program looks."""
     pool = loaded.pool
-    yield named.authority.pubkey == layout.AUTHORITY, WRONG_SEEDS, "authority"
-    yield named.config.pubkey == pool.config, WRONG_ADDRESS, "amm_config"
-    yield named.pool.is_writable, NOT_WRITABLE, "pool_state"
-    yield named.user_in.is_writable, NOT_WRITABLE, "input_token_account"
-    yield named.user_out.is_writable, NOT_WRITABLE, "output_token_account"
+    yield named.authority.pubkey == layout.AUTHORITY, anchor.CONSTRAINT_SEEDS, "authority"
+    yield named.config.pubkey == pool.config, anchor.CONSTRAINT_ADDRESS, "amm_config"
+    yield named.pool.is_writable, anchor.CONSTRAINT_MUT, "pool_state"
+    yield named.user_in.is_writable, anchor.CONSTRAINT_MUT, "input_token_account"
+    yield named.user_out.is_writable, anchor.CONSTRAINT_MUT, "output_token_account"
     for vault, name in ((named.vault_in, "input_vault"), (named.vault_out, "output_vault")):
-        yield vault.is_writable, NOT_WRITABLE, name
-        yield vault.pubkey in pool.vaults, CONSTRAINT_RAW, name
-    yield named.mint_in.pubkey == loaded.vault_mints[0], WRONG_ADDRESS, "input_token_mint"
-    yield named.mint_out.pubkey == loaded.vault_mints[1], WRONG_ADDRESS, "output_token_mint"
-    yield named.observation.is_writable, NOT_WRITABLE, "observation_state"
-    yield named.observation.pubkey == pool.observation, WRONG_ADDRESS, "observation_state"
+        yield vault.is_writable, anchor.CONSTRAINT_MUT, name
+        yield vault.pubkey in pool.vaults, anchor.CONSTRAINT_RAW, name
+    yield named.mint_in.pubkey == loaded.vault_mints[0], anchor.CONSTRAINT_ADDRESS, "input_token_mint"
+    yield named.mint_out.pubkey == loaded.vault_mints[1], anchor.CONSTRAINT_ADDRESS, "output_token_mint"
+    yield named.observation.is_writable, anchor.CONSTRAINT_MUT, "observation_state"
+    yield named.observation.pubkey == pool.observation, anchor.CONSTRAINT_ADDRESS, "observation_state"
 
 
 def _enforce(checks: Iterable[Check]) -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from solders.pubkey import Pubkey
 
-from order_engine.domain.errors import ChainUnavailable
+from order_engine.domain.errors import ChainUnavailable, Unavailable
 from order_engine.domain.lifecycle import TERMINAL
 from order_engine.domain.order import (
     AttemptFailed,
@@ -14,6 +14,7 @@ from order_engine.domain.order import (
     Order,
     OrderStatus,
     RouteChosen,
+    TransactionConfirmed,
     TransactionSigned,
 )
 from order_engine.domain.pool import Account
@@ -219,3 +220,33 @@ async def test_venues_that_cannot_be_read_for_a_moment_cost_no_attempt() -> None
     world.pools_of = busy  # type: ignore[method-assign]
     order = await work_until_over(world, await placed(world))
     assert (order.status, order.attempt) == (OrderStatus.CONFIRMED, 1)
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["commit kept", "commit lost"])
+@pytest.mark.parametrize("fact", [RouteChosen, TransactionSigned, TransactionConfirmed])
+async def test_a_store_that_goes_away_in_mid_write_is_waited_out_by_the_same_worker(fact: type, kept: bool) -> None:
+    world = World()
+    order = await placed(world)
+    append, reload = world.store.append, world.claims.reload
+    outages = {"append": 1, "reload": 3}
+
+    async def failing_append(current: Order, what: object, event_id: object) -> object:
+        if isinstance(what, fact) and outages["append"]:
+            outages["append"] = 0
+            if kept:
+                await append(current, what, event_id)  # type: ignore[arg-type]
+            raise Unavailable("away")
+        return await append(current, what, event_id)  # type: ignore[arg-type]
+
+    async def failing_reload(order_id: object, claim_id: object) -> object:
+        if outages["append"] == 0 and outages["reload"]:
+            outages["reload"] -= 1
+            raise Unavailable("still away")
+        return await reload(order_id, claim_id)  # type: ignore[arg-type]
+
+    world.store.append = failing_append  # type: ignore[method-assign,assignment]
+    world.claims.reload = failing_reload  # type: ignore[method-assign,assignment]
+    await executor(world)(order.order_id, world.identifiers.claim_id())
+    ended = await world.store.get(order.order_id)
+    assert (ended.status, ended.attempt) == (OrderStatus.CONFIRMED, 1)
+    assert_safe(world, ended)
