@@ -34,7 +34,7 @@ test: $(DONE) ## the whole test suite, on embedded servers or on DATABASE_URL an
 unit contract integration e2e: $(DONE)
 	@$(BIN)/python -m pytest tests/$@
 
-clients: $(DONE) ## the classic HTTP API with unmodified Node clients (needs node and npm)
+clients: $(DONE) ## every example and every line to paste, live (needs node, npm, chromium, curl)
 	@$(BIN)/python -m pytest tests/clients
 
 check: lint types protos-check docs-check ## what a change needs before it is handed in, beside the tests

@@ -19,7 +19,10 @@ _GIT: Final = ("git", "-C", str(Path(__file__).parent))
 
 def describe(figures: Mapping[str, float]) -> str:
     """Return the figures as tables, the engine beside the bare server."""
-    lines = ["", f"{'submit, callers':<22}{'engine p50':>12}{'p99':>9}{'per s':>9}{'bare p50':>12}{'p99':>9}{'per s':>9}"]
+    lines = [
+        "",
+        f"{'submit, callers':<22}{'engine p50':>12}{'p99':>9}{'per s':>9}{'bare p50':>12}{'p99':>9}{'per s':>9}",
+    ]
     for callers in (1, 16, 64):
         row = f"{callers:<22}"
         for name, width in (("engine", 12), ("bare", 12)):
@@ -31,7 +34,8 @@ def describe(figures: Mapping[str, float]) -> str:
     lines += [
         "",
         f"whole orders, 64 callers   {ours:.0f}/s; bare {floor:.0f}/s; ratio {ours / floor:.2f}; "
-        f"confirmed {100 * figures['engine_orders_c64_confirmed_share']:.1f} %",
+        f"confirmed {100 * figures['engine_orders_c64_confirmed_share']:.1f} %, "
+        f"unfinished {figures['engine_orders_c64_unfinished']:.0f}",
     ]
     for callers in (1, 64):
         p50, p99 = figures[f"engine_event_c{callers}_p50_ms"], figures[f"engine_event_c{callers}_p99_ms"]

@@ -20,12 +20,12 @@ UNLIMITED: Final = {
     "MAX_REQUESTS_PER_SECOND": "0",
 }
 INSTANT_CHAIN: Final = {
-    "PAPERNET_SLOT_MS": "20",
+    "PAPERNET_SLOT_MS": "50",
     "PAPERNET_LAND_AFTER_SLOTS_MIN": "0",
     "PAPERNET_LAND_AFTER_SLOTS_MAX": "0",
     "PAPERNET_FAILURE_RATE": "0",
     "PAPERNET_MARKET_VOLATILITY_BPS": "0",
-    "POLL_INTERVAL_MS": "20",
+    "POLL_INTERVAL_MS": "200",  # hundreds of orders look at once: more often would be the load itself
 }
 _KINDS: Final = {
     "order_engine api": "api",
@@ -40,9 +40,11 @@ _KINDS: Final = {
 @contextmanager
 def engine(**changes: str) -> Iterator[LiveEngine]:
     """Run the whole stack with its own state, in a directory that is gone afterwards."""
-    with TemporaryDirectory(prefix="order-engine-bench-") as directory:
-        with live_engine(Path(directory) / "state", LOG_LEVEL="warning", **changes) as live:
-            yield live
+    with (
+        TemporaryDirectory(prefix="order-engine-bench-") as directory,
+        live_engine(Path(directory) / "state", LOG_LEVEL="warning", **changes) as live,
+    ):
+        yield live
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""Amounts, updates and refusals in words, for both examples. Amounts are integers in base units until they are printed."""
+"""Amounts, updates and refusals in words, for both examples. Amounts are integers in base units until printed."""
 
 from decimal import Decimal, InvalidOperation
 
 import grpc
-from google.rpc import error_details_pb2
-from grpc_status import rpc_status
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
+from grpc_status import rpc_status  # type: ignore[import-untyped]
 
 from protos.order_engine.v1 import order_service_pb2 as pb
 
@@ -37,12 +37,15 @@ def _detail(update: pb.OrderStatusUpdate, paid: pb.Token, bought: pb.Token) -> s
     match update.WhichOneof("detail"):
         case "route":
             route, venues = update.route, " + ".join(leg.venue for leg in update.route.legs)
-            return f"{venues} quotes {tokens(route.amount_out, bought)}, at least {tokens(route.min_amount_out, bought)}"
+            return (
+                f"{venues} quotes {tokens(route.amount_out, bought)}, at least {tokens(route.min_amount_out, bought)}"
+            )
         case "transaction":
             return update.transaction.signature
         case "fill":
             fill = update.fill
-            return f"{tokens(fill.amount_in, paid)} for {tokens(fill.amount_out, bought)}, fee {fill.fee_lamports} lamports"
+            swapped = f"{tokens(fill.amount_in, paid)} for {tokens(fill.amount_out, bought)}"
+            return f"{swapped}, fee {fill.fee_lamports} lamports"
         case "failure":
             return f"{update.failure.reason}: {update.failure.message}"
         case "retry":

@@ -1,4 +1,4 @@
-"""One engine for all clients, on a chain that takes its time: an order is on its way for seconds, so it can be broken."""
+"""One engine for all clients, on a chain that takes its time: orders are on their way for seconds, so streams break."""
 
 import functools
 import threading
@@ -26,7 +26,7 @@ def pages_port() -> Iterator[int]:
     """Serve the browser example as any static server would; return the port."""
 
     class Quiet(SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name is the base class's
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     handler = functools.partial(Quiet, directory=str(ROOT / "examples" / "browser"))

@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -45,7 +46,12 @@ def run(command: Sequence[str], *, cwd: Path = ROOT, breaking: Break | None = No
     process = subprocess.Popen(
         command,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": ".", "PYTHONUNBUFFERED": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": ".",
+            "PYTHONUNBUFFERED": "1",
+            "npm_config_yes": "true",
+        },  # a person answers npx with y
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -74,6 +80,7 @@ def _read(process: subprocess.Popen[str], breaking: Break | None) -> list[str]:
     return lines
 
 
+@cache
 def install(folder: Path) -> None:
     """Install what package.json names; quick when it is there already."""
     need("node", "npm")

@@ -19,7 +19,7 @@ def test_curl_executes_and_follows_orders_on_both_apis(engine: LiveEngine) -> No
     assert streamed(list(ended.lines), 'data: {"result"') == STATUSES
 
 
-def test_curl_resumes_lines_and_events_when_the_bridge_dies(engine: LiveEngine) -> None:
+def test_curl_resumes_when_the_bridge_dies(engine: LiveEngine) -> None:
     need("curl")
     kill = Break(after="ORDER_STATUS_SUBMITTED", how=lambda: engine.kill("-m gateway"))
     ended = run(["/bin/sh", "examples/curl/order.sh", engine.http], breaking=kill)

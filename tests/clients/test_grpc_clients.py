@@ -102,7 +102,14 @@ def test_a_python_client_needs_only_the_protos_folder(engine: LiveEngine, tmp_pa
 
 
 def test_several_orders_are_watched_at_once(engine: LiveEngine) -> None:
-    command = [sys.executable, "examples/python/submit_and_watch_async.py", "--target", target_of(engine), "--count", "3"]
+    command = [
+        sys.executable,
+        "examples/python/submit_and_watch_async.py",
+        "--target",
+        target_of(engine),
+        "--count",
+        "3",
+    ]
     ended = run(command)
     assert ended.status == 0, ended.output
     assert ended.lines[-1] == "3 of 3 executed"

@@ -19,6 +19,7 @@ from order_engine.adapters.memory.task_queue import MemoryTaskQueue
 from order_engine.adapters.observer import LoggingObserver
 from order_engine.adapters.system import RandomIdentifiers, SystemClock
 from order_engine.api.interceptors.limits import Limits
+from order_engine.api.interceptors.quotas import Quotas
 from order_engine.api.server import ApiServer
 from order_engine.api.services import Services
 from order_engine.domain.errors import Unavailable
@@ -179,6 +180,8 @@ async def running(
     drain_seconds: float = 1.0,
     channel_options: Sequence[tuple[str, int]] = (),
     outermost: Sequence[grpc.aio.ServerInterceptor] = (),
+    quotas: Quotas | None = None,
+    max_connections: int = 1_000,
 ) -> AsyncGenerator[Harness]:
     store, signals, chain = Store(), MemoryOrderSignals(), Chain()
     hinted: list[OrderId] = []
@@ -209,7 +212,7 @@ async def running(
         get_token=GetToken(chain=chain),
         list_tokens=ListTokens(),
     )
-    server = ApiServer(services(built), check_ready, limits, outermost)
+    server = ApiServer(services(built), check_ready, limits, outermost, quotas, max_connections)
     async with AsyncExitStack() as stack:
         port = await server.start("127.0.0.1", 0)
         stack.push_async_callback(server.stop, drain_seconds)

@@ -15,16 +15,18 @@ const browser = await chromium.launchPersistentContext(profile, {
   viewport: { width: 900, height: 900 },
 });
 const streams = [];
+const lastEventIds = [];
 const errors = [];
 
-function listen(page) {
-  page.on("request", (request) => {
-    if (request.resourceType() === "eventsource") {
-      streams.push({ url: request.url(), lastEventId: request.headers()["last-event-id"] ?? null });
-    }
-  });
-  page.on("websocket", (socket) => streams.push({ url: socket.url(), lastEventId: null }));
+async function listen(page) {
+  page.on("request", (request) => request.resourceType() === "eventsource" && streams.push(request.url()));
+  page.on("websocket", (socket) => streams.push(socket.url()));
   page.on("pageerror", (error) => errors.push(error.message));
+  const network = await browser.newCDPSession(page); // tells the headers that the browser adds by itself
+  network.on("Network.requestWillBeSentExtraInfo", ({ headers }) => {
+    if (headers["Last-Event-ID"]) lastEventIds.push(headers["Last-Event-ID"]);
+  });
+  await network.send("Network.enable");
 }
 
 async function picture(page, name) {
@@ -50,7 +52,7 @@ async function use(page) {
 
 try {
   const page = await browser.newPage();
-  listen(page);
+  await listen(page);
   await use(page);
   await picture(page, "end");
   const shown = await page.evaluate(() => ({
@@ -59,7 +61,7 @@ try {
     state: document.getElementById("state").textContent,
     problem: document.getElementById("problem").textContent,
   }));
-  console.log(JSON.stringify({ ...shown, streams, errors }));
+  console.log(JSON.stringify({ ...shown, streams, lastEventIds, errors }));
 } finally {
   await browser.close();
   await rm(profile, { recursive: true, force: true });
