@@ -41,7 +41,7 @@ async def measure(live: LiveEngine, names: list[str]) -> None:
             try:
                 if kind == "submit":
                     meanwhile, did = await asyncio.gather(submits(orders, **HEALTHY), _ready(process))
-                    used = 0.0
+                    used = float("nan")  # the burst itself is in it
                 else:
                     did = await _ready(process)
                     before = cpu_ms(live)
