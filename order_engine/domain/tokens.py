@@ -119,11 +119,17 @@ def token_amount(address: Pubkey, account: Account) -> int:
 
 
 def _transfer_fee(data: bytes, epoch: int) -> TransferFee:
-    """Walk the extensions (type u16, length u16, value): others may come before the transfer fee."""
+    """Walk the extensions (type u16, length u16, value): others may come before the transfer fee.
+
+    Raises:
+        PoolUnreadable: an extension ends beyond the account.
+    """
     offset = _ACCOUNT_TYPE + 1
     while offset + 4 <= len(data):
         kind, size = struct.unpack_from("<HH", data, offset)
         value = offset + 4
+        if value + size > len(data):
+            raise PoolUnreadable("a mint whose extensions are cut off")
         if kind == _TRANSFER_FEE_CONFIG and size >= _TRANSFER_FEE_CONFIG_SIZE:
             newer_epoch, newer_maximum, newer_bps = struct.unpack_from("<QQH", data, value + _NEWER_FEE)
             if epoch >= newer_epoch:
