@@ -1,6 +1,7 @@
 """Reads the paper network itself, past every proxy: what landed for our wallet, and who holds how much."""
 
 import base64
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Final, cast
@@ -27,9 +28,10 @@ Json = Mapping[str, object]
 class ChainReader:
     def __init__(self, url: str, wallet: str) -> None:
         self._url, self._wallet = url, wallet
+        self._tls = ssl.create_default_context()  # once: it takes longer than a call
 
     async def call(self, method: str, *params: object) -> object:
-        async with httpx.AsyncClient(timeout=30, trust_env=False) as client:
+        async with httpx.AsyncClient(timeout=30, trust_env=False, verify=self._tls) as client:
             body = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
             reply = (await client.post(self._url, json=body)).json()
         if "error" in reply:

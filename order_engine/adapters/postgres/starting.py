@@ -74,19 +74,22 @@ async def start_all(
 async def _admit(
     connection: AsyncConnection, limits: AdmissionLimits, order_ids: Sequence[OrderId]
 ) -> tuple[datetime, frozenset[UUID]]:
-    """Return the moment of admission, and which orders it lets in. The moment is taken after the lock."""
+    """Return the moment of admission, and which orders it lets in.
+
+    The moment is taken last: whatever left its slot before it was counted has left it before the start.
+    """
     if not (limits.max_in_flight or limits.max_starts_per_minute):
         return (await connection.execute(_MOMENT)).scalar_one(), frozenset(order_ids)
     await connection.execute(_ONE_AT_A_TIME)
-    moment = (await connection.execute(_MOMENT)).scalar_one()
+    counted_at = (await connection.execute(_MOMENT)).scalar_one()
     parameters = {
         "max_in_flight": limits.max_in_flight,
         "max_starts_per_minute": limits.max_starts_per_minute,
-        "moment": moment,
+        "moment": counted_at,
     }
     free = (await connection.execute(_FREE, parameters)).scalar_one()
-    first = await connection.execute(_FIRST, {"moment": moment, "free": free})
-    return moment, frozenset(first.scalars())
+    first = frozenset((await connection.execute(_FIRST, {"moment": counted_at, "free": free})).scalars())
+    return (await connection.execute(_MOMENT)).scalar_one(), first
 
 
 async def _lock(connection: AsyncConnection, order_ids: Sequence[OrderId]) -> Mapping[OrderId, RowMapping]:
