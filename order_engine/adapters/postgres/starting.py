@@ -30,7 +30,8 @@ _FREE: Final = text("""
             - (SELECT count(*) FROM attempts WHERE started_at >= :moment - interval '60 s')))
 """)
 _FIRST: Final = text("""
-    SELECT order_id FROM orders WHERE status = 'pending' AND next_attempt_at <= :moment
+    SELECT order_id, clock_timestamp() AS moment FROM orders
+    WHERE status = 'pending' AND next_attempt_at <= :counted_at
     ORDER BY next_attempt_at, create_time, order_id LIMIT :free
 """)
 _LOCK: Final = text("""
@@ -88,8 +89,8 @@ async def _admit(
         "moment": counted_at,
     }
     free = (await connection.execute(_FREE, parameters)).scalar_one()
-    first = frozenset((await connection.execute(_FIRST, {"moment": counted_at, "free": free})).scalars())
-    return (await connection.execute(_MOMENT)).scalar_one(), first
+    first = (await connection.execute(_FIRST, {"counted_at": counted_at, "free": free})).all()
+    return max((row.moment for row in first), default=counted_at), frozenset(row.order_id for row in first)
 
 
 async def _lock(connection: AsyncConnection, order_ids: Sequence[OrderId]) -> Mapping[OrderId, RowMapping]:
