@@ -47,8 +47,8 @@ def describe(figures: Mapping[str, float]) -> str:
     return "\n".join(lines)
 
 
-def save(figures: Mapping[str, float]) -> Path:
-    """Write <date>-<commit>.json and return its path; `+` marks a tree with changes that are not committed."""
+def save(figures: Mapping[str, float], kind: str = "") -> Path:
+    """Write <date>-<commit>[-<kind>].json and return its path; `+` marks a tree with changes not committed."""
     now, commit = datetime.now(UTC), _git("rev-parse", "--short", "HEAD") or "unknown"
     changed = "+" if _git("status", "--porcelain", "--untracked-files=no") else ""
     kept = {
@@ -65,7 +65,7 @@ def save(figures: Mapping[str, float]) -> Path:
         "figures": {name: round(value, 3) for name, value in sorted(figures.items())},
     }
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{now:%Y-%m-%d}-{commit}{changed}.json"
+    path = RESULTS / f"{now:%Y-%m-%d}-{commit}{changed}{kind and f'-{kind}'}.json"
     path.write_text(json.dumps(kept, indent=2) + "\n")
     return path
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, Self, runtime_checkable
+from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -64,9 +64,11 @@ class ExactOutRequest:
     amount_out: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quote:
-    """What one pool would pay at one slot. Amounts in base units of their mint."""
+class Quote(NamedTuple):
+    """What one pool would pay at one slot. Amounts in base units of their mint.
+
+    A tuple, because a search for a route makes thousands: a frozen dataclass takes three times as long to make.
+    """
 
     venue: str
     pool: Pubkey
@@ -95,6 +97,7 @@ class Pool(Protocol):
     PROGRAM_ID: ClassVar[Pubkey]
     COMPUTE_UNITS: ClassVar[int]  # what one swap may burn, with room to spare
     SLIPPAGE_ERROR: ClassVar[int]  # the program's own code for "paid less than min_amount_out"
+    EXCESS_INPUT_ERROR: ClassVar[int]  # and for "takes more than max_amount_in"
 
     @classmethod
     def discovery_filters(cls, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[AccountFilter]:
@@ -121,6 +124,21 @@ class Pool(Protocol):
         """
         ...
 
+    def at(self, snapshot: AccountSnapshot) -> Self:
+        """The same accounts at a later moment: only clock and slot differ.
+
+        What `decode` would return for that snapshot, at a fraction of its cost.
+        """
+        ...
+
+    @property
+    def address(self) -> Pubkey: ...
+
+    @property
+    def slot(self) -> int:
+        """The slot of the snapshot it was read from."""
+        ...
+
     @property
     def mints(self) -> tuple[Pubkey, Pubkey]: ...
 
@@ -138,13 +156,6 @@ class Pool(Protocol):
         """
         ...
 
-    def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction: ...
-
-
-@runtime_checkable
-class ExactOutPool(Pool, Protocol):
-    """A pool that also sells an exact amount."""
-
     def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
         """Return exactly what the program would take for `amount_out`.
 
@@ -152,6 +163,10 @@ class ExactOutPool(Pool, Protocol):
             AmountTooSmall: nothing is wanted, or it would cost nothing.
             QuoteRefused: the program would refuse the swap; the message says why.
         """
+        ...
+
+    def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
+        """Return the swap that takes exactly the quote's `amount_in` and pays no less than `min_amount_out`."""
         ...
 
     def exact_out_instruction(self, quote: Quote, max_amount_in: int, trader: Trader) -> Instruction:

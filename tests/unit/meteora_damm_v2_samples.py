@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from solders.pubkey import Pubkey
 
-from order_engine.domain.pool import Account, AccountSnapshot, SwapRequest
+from order_engine.domain.pool import Account, AccountSnapshot, ExactOutRequest, SwapRequest
 from order_engine.domain.tokens import TOKEN_PROGRAM
 from order_engine.venues.meteora_damm_v2 import layout
 from order_engine.venues.meteora_damm_v2.fee_state import DynamicFee, RateLimiter
@@ -82,6 +82,14 @@ def pool_of(state: PoolState, vaults: tuple[int, int] | None = None) -> MeteoraD
 
 def sell_a(amount: int) -> SwapRequest:
     return SwapRequest(token_in=MINT_A, token_out=MINT_B, amount_in=amount)
+
+
+def buy_b(amount: int) -> ExactOutRequest:
+    return ExactOutRequest(token_in=MINT_A, token_out=MINT_B, amount_out=amount)
+
+
+def buy_a(amount: int) -> ExactOutRequest:
+    return ExactOutRequest(token_in=MINT_B, token_out=MINT_A, amount_out=amount)
 
 
 def terms(*, a_to_b: bool = True, has_referral: bool = False) -> SwapTerms:

@@ -8,7 +8,7 @@ from solders.clock import Clock
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from order_engine.domain.pool import Account, AccountSnapshot, SwapRequest, Trader
+from order_engine.domain.pool import Account, AccountSnapshot, ExactOutRequest, SwapRequest, Trader
 from order_engine.domain.tokens import TOKEN_PROGRAM, Token
 from order_engine.papernet.programs.raydium_cpmm import RaydiumCpmm
 from order_engine.papernet.token_ledger import TokenLedger, token_account_data
@@ -93,6 +93,10 @@ def request(amount_in: int, side_in: int = 0) -> SwapRequest:
     return SwapRequest(token_in=MINTS[side_in], token_out=MINTS[1 - side_in], amount_in=amount_in)
 
 
+def wanting(amount_out: int, side_in: int = 0) -> ExactOutRequest:
+    return ExactOutRequest(token_in=MINTS[side_in], token_out=MINTS[1 - side_in], amount_out=amount_out)
+
+
 def swap_instruction(world: World, amount_in: int, min_amount_out: int = 1, side_in: int = 0) -> Instruction:
     pool = world.pool()
     return pool.swap_instruction(pool.quote(request(amount_in, side_in)), min_amount_out, TRADER)
@@ -109,4 +113,4 @@ def execute(ledger: TokenLedger, instruction: Instruction, unix_timestamp: int =
 
 
 def with_state(world: World, **changes: object) -> World:
-    return replace(world, state=replace(world.state, **changes))
+    return replace(world, state=replace(world.state, **changes))  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.amounts import U64_MAX
 from order_engine.domain.errors import AmountTooSmall, PoolUnreadable, QuoteRefused
-from order_engine.domain.pool import Quote, SwapRequest, Trader
+from order_engine.domain.pool import ExactOutRequest, Quote, SwapRequest, Trader
 from order_engine.domain.tokens import TransferFee
 from order_engine.venues.meteora_damm_v2 import layout
 from order_engine.venues.meteora_damm_v2.fee_state import TimeScheduler
@@ -256,10 +256,11 @@ FIELDS = (
         st.sampled_from(FIELDS).flatmap(lambda f: st.tuples(st.just(f[0]), st.binary(min_size=f[1], max_size=f[1])))
     ),
     st.booleans(),
+    st.booleans(),
     st.sampled_from([0, 1, 2, 10**6, 2**63, U64_MAX]),
 )
 def test_any_account_answers_or_fails_by_name(
-    state: PoolState, patches: list[tuple[int, bytes]], a_to_b: bool, amount: int
+    state: PoolState, patches: list[tuple[int, bytes]], a_to_b: bool, exact_out: bool, amount: int
 ) -> None:
     data = bytearray(layout.encode_pool(state))
     for at, value in patches:
@@ -269,9 +270,13 @@ def test_any_account_answers_or_fails_by_name(
     token_in, token_out = (MINT_A, MINT_B) if a_to_b else (MINT_B, MINT_A)
     try:
         pool = MeteoraDammV2Pool.decode(POOL, replace(snapshot, accounts={**snapshot.accounts, POOL: account}))
-        quote = pool.quote(SwapRequest(token_in=token_in, token_out=token_out, amount_in=amount))
+        if exact_out:
+            quote = pool.quote_exact_out(ExactOutRequest(token_in=token_in, token_out=token_out, amount_out=amount))
+        else:
+            quote = pool.quote(SwapRequest(token_in=token_in, token_out=token_out, amount_in=amount))
     except (PoolUnreadable, QuoteRefused):
         return
     assert isinstance(quote, Quote)
+    assert 0 < quote.amount_in <= U64_MAX
     assert 0 < quote.amount_out <= U64_MAX
     assert 0 <= quote.price_impact_bps <= 10_000

@@ -156,7 +156,7 @@ def test_running_sums_agree_with_walking_bin_by_bin(drawn: Drawn, x_to_y: bool, 
                 (walk.exact_out if out else walk.exact_in)(amount)
             continue
         trade = (walk.exact_out if out else walk.exact_in)(amount)
-        assert (trade.amount_in, trade.amount_out, trade.last_bin) == wanted
+        assert (trade.amount_in, trade.amount_out, trade.last_offer.bin_id) == wanted
 
 
 @given(pools(), st.booleans(), st.booleans(), st.sampled_from([-1, 0, 1]))
@@ -165,11 +165,12 @@ def test_running_sums_agree_where_one_bin_ends(drawn: Drawn, x_to_y: bool, out: 
     walk = pool._walk(x_to_y=x_to_y)
     with pytest.raises(LiquidityExhausted):
         walk.exact_in(U64_MAX)
-    for end in (walk._out if out else walk._in)[1:]:
+    ends = [sums.amount_out for sums in walk._sums] if out else walk._in
+    for end in ends[1:]:
         wanted = bin_by_bin(plain_bins(pool, drawn.bins, x_to_y), end + beside, out=out) if end + beside else None
         if wanted is not None:
             trade = (walk.exact_out if out else walk.exact_in)(end + beside)
-            assert (trade.amount_in, trade.amount_out, trade.last_bin) == wanted
+            assert (trade.amount_in, trade.amount_out, trade.last_offer.bin_id) == wanted
 
 
 @given(pools(orders=True), st.booleans(), AMOUNTS, AMOUNTS)

@@ -83,7 +83,7 @@ class TestLimitOrders:
                 self.pool().quote_exact_out(request)
 
     def test_a_bin_with_nothing_but_orders_is_not_empty(self) -> None:
-        assert self.pool()._walk(x_to_y=True).exact_in(10_000).last_bin == -1
+        assert self.pool()._walk(x_to_y=True).exact_in(10_000).last_offer.bin_id == -1
 
     @pytest.mark.parametrize(
         ("wanted", "is_sold"), [(900, True), (2_500, True), (3_500, False), (7_000, True), (8_000, False)]
@@ -130,9 +130,9 @@ class TestState:
         pool = decoded(a_pool())
         walk = pool._walk(x_to_y=True)
         whole = walk.exact_out(500_000)
-        assert (whole.last_bin, whole.whole_bins, whole.part) == (0, 1, None)
+        assert (whole.last_offer.bin_id, whole.whole_bins, whole.part) == (0, 1, None)
         assert walk.exact_in(whole.amount_in) == whole
-        assert walk.exact_in(whole.amount_in + 1).last_bin == -1
+        assert walk.exact_in(whole.amount_in + 1).last_offer.bin_id == -1
 
     @pytest.mark.parametrize(
         ("elapsed", "expected"), [(29, (7, 1_000)), (30, (0, 10_000)), (599, (0, 10_000)), (600, (0, 0))]

@@ -7,7 +7,7 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.amounts import U64_MAX
 from order_engine.domain.errors import AmountTooSmall, PoolUnreadable, QuoteRefused
-from order_engine.domain.pool import Account, ExactOutPool, ExactOutRequest, SwapRequest
+from order_engine.domain.pool import Account, ExactOutRequest, SwapRequest
 from order_engine.domain.tokens import TOKEN_2022_PROGRAM, TOKEN_PROGRAM
 from order_engine.papernet.token_ledger import token_account_data
 from order_engine.venues import VENUES
@@ -157,9 +157,6 @@ class TestQuote:
 class TestAccounts:
     def test_the_venue_is_registered_under_its_program(self) -> None:
         assert VENUES[layout.PROGRAM_ID] is RaydiumAmmV4Pool
-
-    def test_the_venue_sells_exact_amounts(self) -> None:
-        assert isinstance(World().pool(), ExactOutPool)
 
     def test_a_pool_encodes_to_what_it_was_read_from(self) -> None:
         state = replace(FRESH, status=7, need_take_pnl=(1, 2), open_time=3, swap_fee_numerator=4, recent_epoch=5)

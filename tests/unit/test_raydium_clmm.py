@@ -22,6 +22,7 @@ from order_engine.venues.raydium_clmm.refusals import (
     ProgramRefusal,
     TickArrayMissing,
 )
+from order_engine.venues.raydium_clmm.swap import check_moved
 from order_engine.venues.raydium_clmm.tick_arrays import Tick
 from order_engine.venues.raydium_clmm.ticks import MAX_SQRT_PRICE_X64, sqrt_price_at_tick
 from order_engine.venues.raydium_clmm.volatility import DynamicFee
@@ -218,13 +219,16 @@ class TestProperties:
         walk = Walk(pool._terms(side_in, path, exact_in=True), pool.state, amount)
         try:
             walk.run(MAX_STEPS)
+            check_moved(amount - walk.remaining, walk.calculated)
         except ProgramRefusal as refusal:
             with pytest.raises(type(refusal)):
-                ladder.walk(amount, MAX_STEPS)
+                ladder.exact_in(amount, MAX_STEPS)
             return
-        summed = ladder.walk(amount, MAX_STEPS)
-        for field in set(Walk.__slots__) - {"terms"}:
-            assert getattr(summed, field) == getattr(walk, field), field
+        if walk.remaining:
+            with pytest.raises(QuoteRefused):
+                ladder.exact_in(amount, MAX_STEPS)
+            return
+        assert ladder.exact_in(amount, MAX_STEPS) == (amount, walk.calculated, walk.fee_amount, walk.steps)
 
     @given(name=worlds, side_in=sides, wanted=st.integers(1, 4 * 10**10))
     def test_what_an_exact_output_costs_buys_it_again(self, name: str, side_in: int, wanted: int) -> None:

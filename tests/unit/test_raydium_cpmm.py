@@ -1,5 +1,6 @@
 """Raydium CPMM: quotes, refusals, accounts."""
 
+import struct
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,20 @@ from order_engine.domain.tokens import NO_TRANSFER_FEE, TOKEN_2022_PROGRAM, TOKE
 from order_engine.venues import VENUES
 from order_engine.venues.raydium_cpmm import layout
 from order_engine.venues.raydium_cpmm.math import ProgramRefuses
-from order_engine.venues.raydium_cpmm.pool import RaydiumCpmmPool
-from tests.unit.raydium_cpmm_samples import ADDRESS, CONFIG, FRESH, MINTS, NOW, World, owned, request, with_state
+from order_engine.venues.raydium_cpmm.pool import SWAP_BASE_OUTPUT, RaydiumCpmmPool
+from tests.unit.raydium_cpmm_samples import (
+    ADDRESS,
+    CONFIG,
+    FRESH,
+    MINTS,
+    NOW,
+    TRADER,
+    World,
+    owned,
+    request,
+    wanting,
+    with_state,
+)
 
 
 class TestQuote:
@@ -101,6 +114,69 @@ class TestQuote:
         with pytest.raises(ProgramRefuses) as refusal:
             replace(World(), config=replace(CONFIG, trade_fee_rate=0)).pool().quote(request(10**9))
         assert refusal.value.program_error == 6006
+
+
+class TestExactOut:
+    def test_costs_the_constant_product_with_the_trade_fee_on_top(self) -> None:
+        quote = World(vault_amounts=(1_000_000, 4_000_000)).pool().quote_exact_out(wanting(39_505))
+        # 1,000,000 * 39,505 / 3,960,495 rounds up to 9,975; with its fee that is 10,000
+        assert (quote.amount_in, quote.amount_out, quote.fee_amount) == (10_000, 39_505, 25)
+        assert (quote.fee_token, quote.price_impact_bps) == (MINTS[0], 98)
+        assert (quote.venue, quote.pool, quote.slot) == ("raydium_cpmm", ADDRESS, 5)
+
+    @pytest.mark.parametrize(("fee_on", "side_in"), [(1, 1), (2, 0)])
+    def test_a_creator_fee_on_the_output_is_taken_before_it_is_paid(self, fee_on: int, side_in: int) -> None:
+        world = World(vault_amounts=(10**12, 10**12))
+        charged = with_state(world, creator_fee_on=fee_on, is_creator_fee_enabled=True).pool()
+        # 99,950,000 and 500 millionths of the gross amount are 100,000,000
+        quote, gross = charged.quote_exact_out(wanting(99_950_000, side_in)), wanting(10**8, side_in)
+        assert quote.amount_in == world.pool().quote_exact_out(gross).amount_in
+        assert quote.amount_out == 99_950_000
+
+    def test_transfer_fees_come_on_top_on_both_sides(self) -> None:
+        plain = World(vault_amounts=(10**12, 10**12)).pool()
+        taxed = replace(plain, transfer_fees=(TransferFee(U64_MAX, 100), TransferFee(7_000, 10_000)))
+        before = plain.quote_exact_out(wanting(10**6 + 7_000)).amount_in
+        quote = taxed.quote_exact_out(wanting(10**6))
+        assert quote.amount_in == TransferFee(U64_MAX, 100).amount_before(before) > before
+        assert taxed.quote(request(quote.amount_in)).amount_out == 10**6
+
+    def test_all_but_one_unit_of_the_reserve_can_be_bought_and_all_of_it_not(self) -> None:
+        pool = with_state(World(vault_amounts=(1_000, 1_050)), protocol_fees=(0, 50)).pool()
+        assert pool.quote_exact_out(wanting(999)).amount_in == 1_001_504  # 1,000 * 999 / 1 and its fee
+        for amount_out in (1_000, 1_049, 1_050, U64_MAX):
+            with pytest.raises(ProgramRefuses, match="does not hold that much"):
+                pool.quote_exact_out(wanting(amount_out))
+
+    def test_wanting_nothing_is_too_small(self) -> None:
+        with pytest.raises(AmountTooSmall):
+            World().pool().quote_exact_out(wanting(0))
+
+    @pytest.mark.parametrize("amount_out", [-1, U64_MAX + 1])
+    def test_an_amount_beyond_64_bits_is_refused(self, amount_out: int) -> None:
+        with pytest.raises(QuoteRefused, match="64 bits"):
+            World().pool().quote_exact_out(wanting(amount_out))
+
+    @pytest.mark.parametrize("vaults", [(U64_MAX - 100, 10**6), (U64_MAX // 2, 10**6)])
+    def test_what_no_trader_can_hold_and_no_vault_can_take_is_refused(self, vaults: tuple[int, int]) -> None:
+        with pytest.raises(QuoteRefused, match=r"u64|cannot hold"):
+            World(vault_amounts=vaults).pool().quote_exact_out(wanting(999_000))
+
+    @pytest.mark.parametrize(("changes", "why"), [({"status": 4}, "paused"), ({"open_time": NOW + 1}, "opens at")])
+    def test_a_pool_that_does_not_trade_refuses(self, changes: dict[str, int], why: str) -> None:
+        with pytest.raises(QuoteRefused, match=why):
+            with_state(World(), **changes).pool().quote_exact_out(wanting(1_000))
+
+    def test_a_token_is_not_traded_for_itself(self) -> None:
+        with pytest.raises(QuoteRefused, match="does not trade"):
+            World().pool().quote_exact_out(replace(wanting(1_000), token_in=MINTS[1]))
+
+    def test_the_instruction_carries_the_most_to_pay_and_the_amount_wanted(self) -> None:
+        pool = World().pool()
+        quote = pool.quote_exact_out(wanting(123_456))
+        instruction = pool.exact_out_instruction(quote, 777, TRADER)
+        assert instruction.data == SWAP_BASE_OUTPUT + struct.pack("<QQ", 777, 123_456)
+        assert instruction.accounts == pool.swap_instruction(quote, 1, TRADER).accounts
 
 
 class TestAccounts:

@@ -23,17 +23,17 @@ from order_engine.domain.order import (
     OrderId,
     OrderPlaced,
     OrderType,
-    Route,
     RouteChosen,
     TransactionConfirmed,
     TransactionSigned,
 )
+from order_engine.domain.route import Route
 from order_engine.usecases.stream_order_status import FAILED_READS_AT_MOST, StreamOrderStatus
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
 ORDER_ID = OrderId(UUID(int=7))
 SIGNATURE = Signature.new_unique()
-ROUTE = Route(legs=(), amount_in=10, amount_out=20, min_amount_out=19, price_impact_bps=0, slot=5)
+ROUTE = Route(legs=(), amount_in=10, max_amount_in=10, amount_out=20, min_amount_out=19, price_impact_bps=0, slot=5)
 FILL = Fill(signature=SIGNATURE, slot=9, amount_in=10, amount_out=20, fee_lamports=5000)
 LIFE: Sequence[Fact] = (
     AttemptStarted(),

@@ -2,23 +2,35 @@
 
 import gzip
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from solders.pubkey import Pubkey
 
+from order_engine.domain.errors import QuoteRefused
 from order_engine.domain.pool import Account, Trader
-from order_engine.papernet.replay import replay_file
+from order_engine.papernet.programs import ProgramError
+from order_engine.papernet.replay import REPLAY_VENUES, replay_file
+from order_engine.papernet.replay_case import ReplayCase
+from order_engine.papernet.token_ledger import TokenLedger
 from order_engine.papernet.vector_file import Vector, VectorFile
 from order_engine.venues.meteora_damm_v2.instructions import swap2
 from order_engine.venues.meteora_damm_v2.layout import PoolState, decode_pool, encode_pool, patch_pool
+from order_engine.venues.meteora_damm_v2.refusals import SlippageRefused
 from order_engine.venues.meteora_damm_v2.swap import SwapMode
 
 FILE = Path(__file__).parent / "data" / "meteora_damm_v2.json.gz"
 DOCUMENT: dict[str, Any] = json.loads(gzip.decompress(FILE.read_bytes()))
 VECTORS = VectorFile.model_validate(DOCUMENT)
 MODES = {"exact_in": SwapMode.EXACT_IN, "partial_fill": SwapMode.PARTIAL_FILL, "exact_out": SwapMode.EXACT_OUT}
+
+EXACT_OUT = [vector for vector in VECTORS.vectors if vector.kind == "exact_out"]
+
+
+def case_of(vector: Vector) -> ReplayCase:
+    return ReplayCase.of(REPLAY_VENUES["meteora_damm_v2"], VECTORS.pools[vector.pool], vector, VECTORS.user)
 
 
 def pool_account(name: str) -> tuple[Pubkey, Account]:
@@ -69,3 +81,29 @@ def test_the_instruction_is_built_byte_for_byte(vector: Vector) -> None:
         threshold=vector.threshold,
     )
     assert built == vector.instruction.to_instruction()
+
+
+@pytest.mark.parametrize("vector", [one for one in EXACT_OUT if one.expected.ok], ids=lambda vector: vector.id)
+def test_an_exact_output_costs_what_was_quoted_and_is_refused_one_unit_below(vector: Vector) -> None:
+    case, expected = case_of(vector), vector.expected
+    pool = case._pool()
+    quote = case._quote(pool)
+    assert (quote.amount_in, quote.amount_out) == (expected.amount_in, expected.amount_out)
+    ledger = TokenLedger(dict(case.accounts), case.dump.clock.epoch)
+    case._execute(pool.exact_out_instruction(quote, quote.amount_in, case.trader), ledger)
+    found = dict(case._outcome(ledger))
+    assert {name: found[name] for name, _ in case._wanted()} == dict(case._wanted())
+    untouched = TokenLedger(dict(case.accounts), case.dump.clock.epoch)
+    with pytest.raises(ProgramError) as refusal:
+        case._execute(pool.exact_out_instruction(quote, quote.amount_in - 1, case.trader), untouched)
+    assert refusal.value.code == SlippageRefused.program_error
+
+
+@pytest.mark.parametrize("vector", [one for one in EXACT_OUT if not one.expected.ok], ids=lambda vector: vector.id)
+def test_an_exact_output_that_the_program_refuses_has_no_quote(vector: Vector) -> None:
+    with pytest.raises(QuoteRefused):
+        case_of(vector)._quote(case_of(vector)._pool())
+
+
+def test_the_vectors_hold_exact_outputs_of_both_outcomes() -> None:
+    assert Counter(vector.expected.ok for vector in EXACT_OUT) == {True: 75, False: 10}

@@ -6,18 +6,26 @@ from typing import Final
 
 import pytest
 
+from order_engine.domain.errors import QuoteRefused
+from order_engine.papernet.programs import ProgramError
 from order_engine.papernet.replay import REPLAY_VENUES, replay_file
 from order_engine.papernet.replay_case import ReplayCase
+from order_engine.papernet.token_ledger import TokenLedger
 from order_engine.papernet.vector_file import Vector, VectorFile, load_json
 
 PATH: Final = Path(__file__).parent / "data" / "raydium_cpmm.json.gz"
 FILE: Final = VectorFile.model_validate(load_json(PATH))
+EXCEEDED_SLIPPAGE: Final = 6005
+EXACT_OUT: Final = [vector for vector in FILE.vectors if vector.kind == "exact_out"]
+
+
+def case_of(vector: Vector) -> ReplayCase:
+    return ReplayCase.of(REPLAY_VENUES["raydium_cpmm"], FILE.pools[vector.pool], vector, FILE.user)
 
 
 @pytest.mark.parametrize("vector", FILE.vectors, ids=lambda vector: vector.id)
 def test_program_and_quote_repeat_the_recorded_swap(vector: Vector) -> None:
-    case = ReplayCase.of(REPLAY_VENUES["raydium_cpmm"], FILE.pools[vector.pool], vector, FILE.user)
-    assert list(case.problems()) == []
+    assert list(case_of(vector).problems()) == []
 
 
 def test_the_file_replays_without_a_failure() -> None:
@@ -34,3 +42,25 @@ def test_the_vectors_cover_both_kinds_of_swap_and_every_recorded_error() -> None
         ("exact_out", False, 2505): 5,
         ("exact_out", False, "ProgramFailedToComplete"): 16,
     }
+
+
+@pytest.mark.parametrize("vector", [one for one in EXACT_OUT if one.expected.ok], ids=lambda vector: vector.id)
+def test_an_exact_output_costs_what_was_quoted_and_is_refused_one_unit_below(vector: Vector) -> None:
+    case, expected = case_of(vector), vector.expected
+    pool = case._pool()
+    quote = case._quote(pool)
+    assert (quote.amount_in, quote.amount_out) == (expected.amount_in, expected.amount_out)
+    ledger = TokenLedger(dict(case.accounts), case.dump.clock.epoch)
+    case._execute(pool.exact_out_instruction(quote, quote.amount_in, case.trader), ledger)
+    found = dict(case._outcome(ledger))
+    assert {name: found[name] for name, _ in case._wanted()} == dict(case._wanted())
+    untouched = TokenLedger(dict(case.accounts), case.dump.clock.epoch)
+    with pytest.raises(ProgramError) as refusal:
+        case._execute(pool.exact_out_instruction(quote, quote.amount_in - 1, case.trader), untouched)
+    assert refusal.value.code == EXCEEDED_SLIPPAGE
+
+
+@pytest.mark.parametrize("vector", [one for one in EXACT_OUT if not one.expected.ok], ids=lambda vector: vector.id)
+def test_an_exact_output_that_the_program_refuses_has_no_quote(vector: Vector) -> None:
+    with pytest.raises(QuoteRefused):
+        case_of(vector)._quote(case_of(vector)._pool())

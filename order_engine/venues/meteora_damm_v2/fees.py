@@ -4,7 +4,7 @@ Fee numerators are of 10^9.
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from order_engine.domain.amounts import BPS, mul_div_ceil, mul_div_floor
 from order_engine.venues.meteora_damm_v2.fee_state import (
@@ -30,8 +30,7 @@ class ChainTime:
     unix_timestamp: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FeeSplit:
+class FeeSplit(NamedTuple):
     """A fee in parts. The liquidity providers get what is not named here."""
 
     total: int
@@ -51,9 +50,18 @@ def pool_time(state: PoolState, time: ChainTime) -> int:
 
 def fee_numerator(state: PoolState, time: ChainTime, amount_in: int, *, a_to_b: bool) -> int:
     """Return the whole fee for a swap of `amount_in`, counted after the input's transfer fee."""
-    base = _base_fee_numerator(state, pool_time(state, time), amount_in, a_to_b=a_to_b)
-    dynamic = _dynamic_fee_numerator(state.dynamic_fee) if state.dynamic_fee else 0
-    return min(_MAX_FEE_NUMERATORS[state.fee_version], base + dynamic)
+    return _with_dynamic_fee(state, _base_fee_numerator(state, pool_time(state, time), amount_in, a_to_b=a_to_b))
+
+
+def fee_numerator_of_net(state: PoolState, time: ChainTime, net_in: int, *, a_to_b: bool) -> int:
+    """Return the whole fee for a swap whose input leaves `net_in` after a fee on the input.
+
+    To the unit as the program finds it, except while a limiter's fee still rises with the amount: this then leads to
+    the least input that is enough, and the program was seen to take some units or billionths more or less.
+    """
+    if isinstance(state.base_fee, RateLimiter) and limiter_is_on(state, time, a_to_b=a_to_b):
+        return _with_dynamic_fee(state, _limited_of_net(state.base_fee, net_in))
+    return fee_numerator(state, time, net_in, a_to_b=a_to_b)
 
 
 def limiter_is_on(state: PoolState, time: ChainTime, *, a_to_b: bool) -> bool:
@@ -86,6 +94,7 @@ def split_fee(state: PoolState, fee: int, *, has_referral: bool) -> FeeSplit:
 
 def update_dynamic_fee(fee: DynamicFee, price_before: int, price_after: int, unix_timestamp: int) -> DynamicFee:
     """Return the volatility as the program stores it after a swap. The swap itself paid by the one before."""
+    require_volatility(fee, price_before, price_after, unix_timestamp)
     reference, volatility = fee.sqrt_price_reference, fee.volatility_reference
     elapsed = unix_timestamp - fee.last_update_timestamp
     if elapsed >= fee.filter_period:
@@ -103,12 +112,23 @@ def update_dynamic_fee(fee: DynamicFee, price_before: int, price_after: int, uni
     )
 
 
+def require_volatility(fee: DynamicFee, price_before: int, price_after: int, unix_timestamp: int) -> None:
+    """Raise MathOverflow where the program cannot tell how far the price moves."""
+    keeps_reference = unix_timestamp - fee.last_update_timestamp < fee.filter_period
+    reference = fee.sqrt_price_reference if keeps_reference else price_before
+    if 0 in (fee.bin_step_u128, price_before, price_after, reference):
+        raise MathOverflow("a price or the bin step of the dynamic fee is zero")
+
+
 def _bins_between(fee: DynamicFee, price: int, other: int) -> int:
     lower, upper = sorted((price, other))
-    if lower == 0 or fee.bin_step_u128 == 0:
-        raise MathOverflow("a price or the bin step of the dynamic fee is zero")
     # Prices are square roots: a step of one is two bins.
     return 2 * mul_div_floor(mul_div_floor(upper, Q64, lower) - Q64, 1, fee.bin_step_u128)
+
+
+def _with_dynamic_fee(state: PoolState, base_fee_numerator: int) -> int:
+    dynamic = _dynamic_fee_numerator(state.dynamic_fee) if state.dynamic_fee else 0
+    return min(_MAX_FEE_NUMERATORS[state.fee_version], base_fee_numerator + dynamic)
 
 
 def _dynamic_fee_numerator(fee: DynamicFee) -> int:
@@ -172,11 +192,11 @@ def _power(base: int, exponent: int) -> int:
 def _limited(fee: RateLimiter, amount: int) -> int:
     """Charge each further reference amount one increment more, up to the maximum. Rounds up."""
     cliff, reference = fee.cliff_fee_numerator, fee.reference_amount
-    increment, maximum = fee.fee_increment_bps * _NUMERATOR_PER_BPS, fee.max_fee_bps * _NUMERATOR_PER_BPS
+    increment, maximum = _increment(fee), _maximum(fee)
     if amount <= reference or reference == 0 or increment == 0:
         return cliff
     full, rest = divmod(amount - reference, reference)
-    last = max(0, maximum - cliff) // increment
+    last = _increments(fee)
     if full < last:
         at_increments = reference * (cliff + cliff * full + increment * full * (full + 1) // 2)
         charged = at_increments + rest * (cliff + increment * (full + 1))
@@ -184,3 +204,40 @@ def _limited(fee: RateLimiter, amount: int) -> int:
         at_increments = reference * (cliff + cliff * last + increment * last * (last + 1) // 2)
         charged = at_increments + ((full - last) * reference + rest) * maximum
     return mul_div_ceil(mul_div_ceil(charged, 1, FEE_DENOMINATOR), FEE_DENOMINATOR, amount)
+
+
+def _limited_of_net(fee: RateLimiter, net: int) -> int:
+    """Return what `_limited` charges the input that leaves `net`. Rounds up."""
+    if net <= _net_of(fee, fee.reference_amount):
+        return fee.cliff_fee_numerator
+    maximum, highest = _maximum(fee), fee.reference_amount * (_increments(fee) + 1)
+    if maximum >= FEE_DENOMINATOR:
+        raise MathOverflow("the fee takes all of the amount")
+    above = net - _net_of(fee, highest)
+    amount = highest + with_fee(above, maximum) if above > 0 else _least_leaving(fee, net, highest)
+    return mul_div_ceil(amount - net, FEE_DENOMINATOR, amount)
+
+
+def _least_leaving(fee: RateLimiter, net: int, highest: int) -> int:
+    low, high = fee.reference_amount, highest
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _net_of(fee, middle) >= net else (middle + 1, high)
+    return low
+
+
+def _net_of(fee: RateLimiter, amount: int) -> int:
+    return amount - fee_on(amount, _limited(fee, amount))
+
+
+def _increments(fee: RateLimiter) -> int:
+    """Return after how many whole increments the next one would exceed the maximum."""
+    return max(0, _maximum(fee) - fee.cliff_fee_numerator) // _increment(fee)
+
+
+def _increment(fee: RateLimiter) -> int:
+    return fee.fee_increment_bps * _NUMERATOR_PER_BPS
+
+
+def _maximum(fee: RateLimiter) -> int:
+    return fee.max_fee_bps * _NUMERATOR_PER_BPS

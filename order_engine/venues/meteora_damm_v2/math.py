@@ -5,7 +5,7 @@ Rounding always favours the pool: down for what it pays, up for what it takes.
 
 from dataclasses import dataclass
 from math import isqrt
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from order_engine.domain.amounts import U64_MAX, mul_div_ceil, mul_div_floor
 from order_engine.venues.meteora_damm_v2.refusals import MathOverflow, PriceRangeViolation
@@ -14,8 +14,7 @@ Q64 = 1 << 64
 Q128 = 1 << 128
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """What a curve exchanges, without any fee, and the price behind it."""
 
     amount_in: int
@@ -70,14 +69,17 @@ class ConcentratedCurve:
 
     def _price_after_input(self, amount: int, *, a_to_b: bool) -> int:
         """Round towards the current price, so that less is paid out."""
-        self._require_liquidity()
+        liquidity, price = self.liquidity, self.sqrt_price
+        if liquidity == 0:
+            raise MathOverflow("the pool has no liquidity")
         if a_to_b:
-            return mul_div_ceil(self.liquidity, self.sqrt_price, self.liquidity + amount * self.sqrt_price)
-        return self.sqrt_price + mul_div_floor(amount, Q128, self.liquidity)
+            return mul_div_ceil(liquidity, price, liquidity + amount * price)
+        return price + mul_div_floor(amount, Q128, liquidity)
 
     def _price_after_output(self, amount: int, *, a_to_b: bool) -> int:
         """Round away from the current price, so that more is taken in."""
-        self._require_liquidity()
+        if self.liquidity == 0:
+            raise MathOverflow("the pool has no liquidity")
         if a_to_b:
             return self.sqrt_price - mul_div_ceil(amount, Q128, self.liquidity)
         left = self.liquidity - amount * self.sqrt_price
@@ -98,10 +100,6 @@ class ConcentratedCurve:
     def _require_in_range(self, price: int) -> None:
         if not self.sqrt_min_price <= price <= self.sqrt_max_price:
             raise PriceRangeViolation(f"price {price} is outside {self.sqrt_min_price}..{self.sqrt_max_price}")
-
-    def _require_liquidity(self) -> None:
-        if self.liquidity == 0:
-            raise MathOverflow("the pool has no liquidity")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,4 +154,4 @@ def require_u64(amount: int) -> int:
 
 
 def _step(amount_in: int, amount_out: int, sqrt_price: int) -> Step:
-    return Step(amount_in=require_u64(amount_in), amount_out=require_u64(amount_out), sqrt_price=sqrt_price)
+    return Step(require_u64(amount_in), require_u64(amount_out), sqrt_price)

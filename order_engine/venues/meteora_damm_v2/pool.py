@@ -1,7 +1,7 @@
-"""Meteora DAMM v2 behind the Pool seam: exact-in swaps, quoted as the program would carry them out at the snapshot."""
+"""Meteora DAMM v2 behind the Pool seam: swaps quoted as the program would carry them out at the snapshot."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 from solders.instruction import Instruction
@@ -9,7 +9,15 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.amounts import BPS, U64_MAX, mul_div_floor
 from order_engine.domain.errors import AmountTooSmall, QuoteRefused
-from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, Quote, SwapRequest, Trader
+from order_engine.domain.pool import (
+    Account,
+    AccountFilter,
+    AccountSnapshot,
+    ExactOutRequest,
+    Quote,
+    SwapRequest,
+    Trader,
+)
 from order_engine.domain.tokens import Mint, decode_mint, token_amount
 from order_engine.venues.meteora_damm_v2.fees import ChainTime
 from order_engine.venues.meteora_damm_v2.instructions import swap2
@@ -25,7 +33,7 @@ from order_engine.venues.meteora_damm_v2.layout import (
 )
 from order_engine.venues.meteora_damm_v2.math import Step
 from order_engine.venues.meteora_damm_v2.refusals import SlippageRefused
-from order_engine.venues.meteora_damm_v2.swap import SwapMode, SwapOutcome, SwapTerms, swap
+from order_engine.venues.meteora_damm_v2.swap import Market, SwapMode, SwapOutcome, SwapTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,14 +42,16 @@ class MeteoraDammV2Pool:
 
     VENUE: ClassVar[str] = "meteora_damm_v2"
     PROGRAM_ID: ClassVar[Pubkey] = PROGRAM_ID
-    COMPUTE_UNITS: ClassVar[int] = 60_000  # 13 to 34 thousand seen
+    COMPUTE_UNITS: ClassVar[int] = 60_000  # 13 to 45 thousand seen
     SLIPPAGE_ERROR: ClassVar[int] = SlippageRefused.program_error
+    EXCESS_INPUT_ERROR: ClassVar[int] = SlippageRefused.program_error
 
     address: Pubkey
     time: ChainTime
     state: PoolState
     token_mints: tuple[Mint, Mint]
     vault_amounts: tuple[int, int]
+    _markets: dict[bool, Market] = field(default_factory=dict, init=False, repr=False, compare=False)  # by a_to_b
 
     @classmethod
     def discovery_filters(cls, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[AccountFilter]:
@@ -65,9 +75,21 @@ class MeteoraDammV2Pool:
             address=address,
             time=ChainTime(slot=snapshot.slot, unix_timestamp=snapshot.unix_timestamp),
             state=state,
-            token_mints=(_mint(snapshot, state.mint_a), _mint(snapshot, state.mint_b)),
+            token_mints=_mints(state, snapshot),
             vault_amounts=(_balance(snapshot, state.vault_a), _balance(snapshot, state.vault_b)),
         )
+
+    def at(self, snapshot: AccountSnapshot) -> Self:
+        """The same accounts at a later moment: only clock and slot differ."""
+        return replace(
+            self,
+            time=ChainTime(slot=snapshot.slot, unix_timestamp=snapshot.unix_timestamp),
+            token_mints=_mints(self.state, snapshot),  # a transfer fee may change with the epoch
+        )
+
+    @property
+    def slot(self) -> int:
+        return self.time.slot
 
     @property
     def mints(self) -> tuple[Pubkey, Pubkey]:
@@ -78,54 +100,65 @@ class MeteoraDammV2Pool:
         return (self.token_mints[0].token_program, self.token_mints[1].token_program)
 
     def quote(self, swap: SwapRequest) -> Quote:
-        a_to_b = self._is_a_to_b(swap)
-        outcome = self._swap(swap.amount_in, a_to_b=a_to_b)
-        if outcome.amount_out == 0:
-            raise AmountTooSmall(f"pool {self.address} pays nothing for {swap.amount_in}")
+        return self._quote(SwapMode.EXACT_IN, swap, swap.amount_in, threshold=0)
+
+    def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
+        return self._quote(SwapMode.EXACT_OUT, swap, swap.amount_out, threshold=U64_MAX)
+
+    def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
+        return self._swap2(SwapMode.EXACT_IN, quote.amount_in, min_amount_out, trader)
+
+    def exact_out_instruction(self, quote: Quote, max_amount_in: int, trader: Trader) -> Instruction:
+        return self._swap2(SwapMode.EXACT_OUT, quote.amount_out, max_amount_in, trader)
+
+    def _quote(self, mode: SwapMode, request: SwapRequest | ExactOutRequest, amount: int, threshold: int) -> Quote:
+        a_to_b = self._is_a_to_b(request.token_in, request.token_out)
+        if not 0 <= amount <= U64_MAX:
+            raise QuoteRefused(f"the amount {amount} does not fit 64 bits")
+        outcome = self._market(a_to_b=a_to_b).swap(mode, amount, threshold)
+        if outcome.amount_in == 0 or outcome.amount_out == 0:
+            raise AmountTooSmall(f"pool {self.address} would pay {outcome.amount_out} for {outcome.amount_in}")
         self._check_vaults(outcome, a_to_b=a_to_b)
         return Quote(
             venue=self.VENUE,
             pool=self.address,
-            slot=self.time.slot,
-            token_in=swap.token_in,
-            token_out=swap.token_out,
-            amount_in=swap.amount_in,
+            slot=self.slot,
+            token_in=request.token_in,
+            token_out=request.token_out,
+            amount_in=outcome.amount_in,
             amount_out=outcome.amount_out,
             fee_amount=outcome.fee.total,
-            fee_token=swap.token_in if outcome.fee_on_input else swap.token_out,
+            fee_token=request.token_in if outcome.fee_on_input else request.token_out,
             price_impact_bps=self._price_impact_bps(outcome.step, a_to_b=a_to_b),
         )
 
-    def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
-        return swap2(
-            self.address,
-            self.state,
-            self.token_programs,
-            trader,
-            mode=SwapMode.EXACT_IN,
-            amount=quote.amount_in,
-            threshold=min_amount_out,
-        )
+    def _swap2(self, mode: SwapMode, amount: int, threshold: int, trader: Trader) -> Instruction:
+        programs = self.token_programs
+        return swap2(self.address, self.state, programs, trader, mode=mode, amount=amount, threshold=threshold)
 
-    def _is_a_to_b(self, swap: SwapRequest) -> bool:
-        if {swap.token_in, swap.token_out} != set(self.mints):
-            raise QuoteRefused(f"pool {self.address} does not trade {swap.token_in} for {swap.token_out}")
-        return swap.token_in == self.state.mint_a
+    def _is_a_to_b(self, token_in: Pubkey, token_out: Pubkey) -> bool:
+        state = self.state
+        if token_in == state.mint_a and token_out == state.mint_b:
+            return True
+        if token_in == state.mint_b and token_out == state.mint_a:
+            return False
+        raise QuoteRefused(f"pool {self.address} does not trade {token_in} for {token_out}")
 
-    def _swap(self, amount_in: int, *, a_to_b: bool) -> SwapOutcome:
-        if not 0 <= amount_in <= U64_MAX:
-            raise QuoteRefused(f"amount_in {amount_in} does not fit 64 bits")
-        mint_in, mint_out = self.token_mints if a_to_b else reversed(self.token_mints)
-        terms = SwapTerms(
-            a_to_b=a_to_b,
-            time=self.time,
-            transfer_fee_in=mint_in.transfer_fee,
-            transfer_fee_out=mint_out.transfer_fee,
-        )
-        return swap(self.state, terms, SwapMode.EXACT_IN, amount_in, threshold=0)
+    def _market(self, *, a_to_b: bool) -> Market:
+        market = self._markets.get(a_to_b)
+        if market is None:
+            mint_in, mint_out = self.token_mints if a_to_b else self.token_mints[::-1]
+            terms = SwapTerms(
+                a_to_b=a_to_b,
+                time=self.time,
+                transfer_fee_in=mint_in.transfer_fee,
+                transfer_fee_out=mint_out.transfer_fee,
+            )
+            market = self._markets[a_to_b] = Market(self.state, terms)
+        return market
 
     def _check_vaults(self, outcome: SwapOutcome, *, a_to_b: bool) -> None:
-        held_in, held_out = self.vault_amounts if a_to_b else reversed(self.vault_amounts)
+        held_in, held_out = self.vault_amounts if a_to_b else self.vault_amounts[::-1]
         if outcome.vault_out > held_out:
             raise QuoteRefused(f"pool {self.address} holds {held_out}, the swap pays {outcome.vault_out}")
         if held_in + outcome.vault_in > U64_MAX:
@@ -140,6 +173,10 @@ class MeteoraDammV2Pool:
         # The average price between two square roots is their product, so it lags the spot price by their ratio.
         lower, upper = sorted((state.sqrt_price, step.sqrt_price))
         return mul_div_floor(upper - lower, BPS, upper)
+
+
+def _mints(state: PoolState, snapshot: AccountSnapshot) -> tuple[Mint, Mint]:
+    return _mint(snapshot, state.mint_a), _mint(snapshot, state.mint_b)
 
 
 def _mint(snapshot: AccountSnapshot, address: Pubkey) -> Mint:

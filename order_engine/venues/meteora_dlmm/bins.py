@@ -35,25 +35,25 @@ VOLATILITY_PER_BIN: Final = 10_000
 _SELLS_X: Final = 1  # of the limit orders in a bin
 
 
+class Fill(NamedTuple):
+    """What a swap exchanges with one bin, by stage and all stages together. Amounts without fees."""
+
+    bin_id: int
+    input: int
+    output: int
+    inputs: tuple[int, int, int]
+    outputs: tuple[int, int, int]
+
+
 class Offer(NamedTuple):
-    """One bin that has something to pay. Amounts without fees."""
+    """One bin that has something to pay."""
 
     bin_id: int
     price: int
     accumulator: int
     fee_numerator: int
-    output: int  # all stages together
-    input: int
-    outputs: tuple[int, int, int]  # by stage
-    inputs: tuple[int, int, int]  # that take each stage whole
-
-
-class Fill(NamedTuple):
-    """What a swap exchanges with one bin, by stage. Amounts without fees."""
-
-    bin_id: int
-    inputs: tuple[int, int, int]
-    outputs: tuple[int, int, int]
+    has_orders: bool
+    whole: Fill
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +147,8 @@ def _offer(path: Path, data: bytes, bin_id: int) -> Offer | None:
     if net_in > U64_MAX:
         raise MathOverflow(f"bin {bin_id} takes {net_in}")
     accumulator = _accumulator(path, bin_id)
-    numerator = _fee_numerator(path, accumulator)
-    return Offer(bin_id, price, accumulator, numerator, output, net_in, (own, processed, opened), inputs)
+    whole = Fill(bin_id, net_in, output, inputs, (own, processed, opened))
+    return Offer(bin_id, price, accumulator, _fee_numerator(path, accumulator), output > own, whole)
 
 
 def _accumulator(path: Path, bin_id: int) -> int:
@@ -167,19 +167,21 @@ def fill(offer: Offer, net_in: int, *, x_to_y: bool) -> Fill:
 
     One unit of input may be worth more than the bin holds: then it takes the bin whole.
     """
-    if net_in >= offer.input:
-        return Fill(offer.bin_id, offer.inputs, offer.outputs)
-    if offer.output == offer.outputs[0]:
+    whole = offer.whole
+    if net_in >= whole.input:
+        return whole
+    if not offer.has_orders:
         out = output_of(net_in, offer.price, x_to_y=x_to_y)
-        return Fill(offer.bin_id, (net_in, 0, 0), (out, 0, 0))
+        return Fill(offer.bin_id, net_in, out, (net_in, 0, 0), (out, 0, 0))
     inputs, outputs, rest = [0, 0, 0], [0, 0, 0], net_in
-    for stage, (whole_in, whole_out) in enumerate(zip(offer.inputs, offer.outputs, strict=True)):
+    for stage, (whole_in, whole_out) in enumerate(zip(whole.inputs, whole.outputs, strict=True)):
         if rest < whole_in:
             inputs[stage], outputs[stage] = rest, output_of(rest, offer.price, x_to_y=x_to_y)
             break
         inputs[stage], outputs[stage] = whole_in, whole_out
         rest -= whole_in
-    return Fill(offer.bin_id, (inputs[0], inputs[1], inputs[2]), (outputs[0], outputs[1], outputs[2]))
+    by_stage = (inputs[0], inputs[1], inputs[2]), (outputs[0], outputs[1], outputs[2])
+    return Fill(offer.bin_id, sum(inputs), sum(outputs), *by_stage)
 
 
 def protocol_part(fee: int, providers_in: int, net_in: int, share_bps: int) -> int:

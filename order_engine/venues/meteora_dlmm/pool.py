@@ -1,7 +1,7 @@
 """Meteora DLMM behind the Pool seam: swaps quoted as the program would carry them out at the snapshot."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from typing import ClassVar, Final, Self
 
@@ -30,7 +30,7 @@ from order_engine.venues.meteora_dlmm.arrays import (
     decode_array,
     decode_extension,
 )
-from order_engine.venues.meteora_dlmm.bins import Path
+from order_engine.venues.meteora_dlmm.bins import Path, references
 from order_engine.venues.meteora_dlmm.hooks import has_transfer_hook
 from order_engine.venues.meteora_dlmm.instructions import SwapAccounts, swap2, swap_exact_out2
 from order_engine.venues.meteora_dlmm.layout import (
@@ -63,6 +63,7 @@ class MeteoraDlmmPool:
     PROGRAM_ID: ClassVar[Pubkey] = PROGRAM_ID
     COMPUTE_UNITS: ClassVar[int] = 1_000_000  # 39 to 862 thousand seen, by the bins crossed
     SLIPPAGE_ERROR: ClassVar[int] = SlippageRefused.program_error
+    EXCESS_INPUT_ERROR: ClassVar[int] = SlippageRefused.program_error
 
     address: Pubkey
     time: ChainTime
@@ -111,9 +112,25 @@ class MeteoraDlmmPool:
             state=state,
             extension=extension,
             arrays=_read_arrays(address, state, extension, snapshot),
-            token_mints=(_mint(snapshot, state.mint_x), _mint(snapshot, state.mint_y)),
+            token_mints=_mints(state, snapshot),
             vault_amounts=(_balance(snapshot, state.reserve_x), _balance(snapshot, state.reserve_y)),
         )
+
+    def at(self, snapshot: AccountSnapshot) -> Self:
+        """The same accounts at a later moment: only clock and slot differ."""
+        moved = replace(
+            self,
+            time=ChainTime(slot=snapshot.slot, unix_timestamp=snapshot.unix_timestamp),
+            token_mints=_mints(self.state, snapshot),  # a transfer fee may change with the epoch
+        )
+        # All that running sums know of the time is where the volatility counts from.
+        if references(self.state, self.time.unix_timestamp) == references(self.state, moved.time.unix_timestamp):
+            object.__setattr__(moved, "_walks", self._walks)
+        return moved
+
+    @property
+    def slot(self) -> int:
+        return self.time.slot
 
     @property
     def mints(self) -> tuple[Pubkey, Pubkey]:
@@ -147,7 +164,7 @@ class MeteoraDlmmPool:
         require_open(self.state, self.time)
         if not 0 <= amount <= U64_MAX:
             raise QuoteRefused(f"amount {amount} does not fit 64 bits")
-        mint_in, mint_out = self.token_mints if x_to_y else reversed(self.token_mints)
+        mint_in, mint_out = self.token_mints if x_to_y else self.token_mints[::-1]
         walk = self._walk(x_to_y=x_to_y)
         amount_in, amount_out, trade = swap(walk, mint_in.transfer_fee, mint_out.transfer_fee, amount, threshold)
         self._check_vaults(trade, x_to_y=x_to_y)
@@ -180,7 +197,7 @@ class MeteoraDlmmPool:
         return walk
 
     def _check_vaults(self, trade: Trade, *, x_to_y: bool) -> None:
-        held_in, held_out = self.vault_amounts if x_to_y else reversed(self.vault_amounts)
+        held_in, held_out = self.vault_amounts if x_to_y else self.vault_amounts[::-1]
         if trade.amount_out > held_out:
             raise QuoteRefused(f"pool {self.address} holds {held_out}, the swap pays {trade.amount_out}")
         if held_in + trade.amount_in > U64_MAX:
@@ -246,6 +263,10 @@ def _read_arrays(
             if arrays[index].index != index:
                 raise PoolUnreadable(f"bin array {address} is number {arrays[index].index} instead of {index}")
     return arrays
+
+
+def _mints(state: PairState, snapshot: AccountSnapshot) -> tuple[Mint, Mint]:
+    return _mint(snapshot, state.mint_x), _mint(snapshot, state.mint_y)
 
 
 def _mint(snapshot: AccountSnapshot, address: Pubkey) -> Mint:

@@ -76,15 +76,15 @@ def require_open(state: PairState, time: ChainTime) -> None:
 
 def state_after(state: PairState, trade: Trade, unix_timestamp: int, *, fee_in_x: bool) -> PairState:
     """Return the pool after the trade. The time is kept only if the active bin has changed."""
-    moved = trade.last_bin != state.active_id
+    last = trade.last_offer
     index_reference, volatility_reference = references(state, unix_timestamp)
     return replace(
         state,
         index_reference=index_reference,
         volatility_reference=volatility_reference,
-        active_id=trade.last_bin,
-        volatility_accumulator=trade.accumulator,
-        last_update_timestamp=unix_timestamp if moved else state.last_update_timestamp,
+        active_id=last.bin_id,
+        volatility_accumulator=last.accumulator,
+        last_update_timestamp=state.last_update_timestamp if last.bin_id == state.active_id else unix_timestamp,
         protocol_fee_x=_u64(state.protocol_fee_x + (trade.protocol_fee if fee_in_x else 0)),
         protocol_fee_y=_u64(state.protocol_fee_y + (0 if fee_in_x else trade.protocol_fee)),
     )

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from order_engine.domain.amounts import BPS, mul_div_floor
 from order_engine.venues.meteora_dlmm.bins import Fill, Offer, Path, fill, offers, protocol_part
 from order_engine.venues.meteora_dlmm.layout import FEE_ON_INPUT
-from order_engine.venues.meteora_dlmm.math import FEE_DENOMINATOR, Q64_BITS, fee_on, input_for, price_of, with_fee
+from order_engine.venues.meteora_dlmm.math import FEE_DENOMINATOR, Q64, fee_on, input_for, output_of, price_of, with_fee
 from order_engine.venues.meteora_dlmm.refusals import (
     ExtensionExhausted,
     LiquidityExhausted,
@@ -18,22 +18,49 @@ from order_engine.venues.meteora_dlmm.refusals import (
     ProgramRefusal,
 )
 
+_Q128: Final = Q64 * Q64
 _OPENED: Final = 2  # the stage whose rounding the program does not foresee
 
 
 class Trade(NamedTuple):
-    """What a swap exchanges with the pool. Transfer fees are outside of it."""
+    """What a swap exchanges with the pool. Transfer fees are outside of it.
+
+    What only the pool's next state depends on is worked out when it is asked for.
+    """
 
     amount_in: int  # reaches the vault
     amount_out: int  # leaves the vault
     net_in: int  # what the bins took, without fees
     fair_out: int  # Q64: `net_in` at the exact prices of the bins that took it
     fee: int
-    protocol_fee: int
     whole_bins: int  # emptied
-    part: Fill | None  # of the bin after those
-    last_bin: int
-    accumulator: int
+    walk: "Walk"
+    part_in: int | None = None  # without fees, offered to the bin after those; None: the swap ended before
+    part_fee: int = 0
+    surplus: int = 0  # output that is due to nobody: the protocol's
+
+    @property
+    def part(self) -> Fill | None:
+        """Return what it exchanges with the bin after those that it emptied."""
+        return None if self.part_in is None else self.walk.part(self.last_offer, self.part_in)
+
+    @property
+    def last_offer(self) -> Offer:
+        return self.walk.offer(self.whole_bins - (self.part_in is None))
+
+    @property
+    def protocol_fee(self) -> int:
+        return self.walk.protocol_fee(self)
+
+
+class _Sums(NamedTuple):
+    """As in a trade, over the first bins."""
+
+    amount_out: int
+    net_in: int
+    fair_out: int
+    fee: int
+    protocol_fee: int
 
 
 class Walk:
@@ -50,8 +77,8 @@ class Walk:
         self._is_open = True
         self._offers: list[Offer] = []
         self._needs: list[int] = []  # the least output for which the bin is taken whole
-        # sums over the first n bins, taken whole
-        self._in, self._out, self._net, self._fair, self._fees, self._protocol = [0], [0], [0], [0], [0], [0]
+        self._in = [0]  # what the first n bins take, each of them whole
+        self._sums = [_Sums(0, 0, 0, 0, 0)]  # and what else they exchange
 
     @property
     def is_fee_on_input(self) -> bool:
@@ -70,20 +97,26 @@ class Walk:
         Raises:
             ProgramRefusal: the program would fail.
         """
-        while self._in[-1] < amount:
+        taken = self._in
+        while taken[-1] < amount:
             self._extend()
-        whole = bisect_right(self._in, amount) - 1
-        rest = amount - self._in[whole]
+        whole = bisect_right(taken, amount) - 1
+        rest = amount - taken[whole]
         if rest == 0:
             return self._whole_bins(whole)
-        numerator = self._offers[whole].fee_numerator
-        fee = fee_on(rest, numerator) if self._is_fee_on_input else 0
-        part = fill(self._offers[whole], rest - fee, x_to_y=self._x_to_y)
-        out = sum(part.outputs)
-        if not self._is_fee_on_input:
-            fee = fee_on(out, numerator)
+        offer = self._offers[whole]
+        if self._is_fee_on_input:
+            fee = fee_on(rest, offer.fee_numerator)
+            offered = rest - fee
+            net, out = self._exchanged(offer, offered)
+        else:
+            offered = rest
+            net, out = self._exchanged(offer, offered)
+            fee = fee_on(out, offer.fee_numerator)
             out -= fee
-        return self._with_part(whole, part, amount_in=rest, amount_out=out, fee=fee)
+        outs, nets, fair, fees, _ = self._sums[whole]
+        fair += self._fair_out(net, offer.price)
+        return Trade(amount, outs + out, nets + net, fair, fees + fee, whole, self, offered, fee)
 
     def exact_out(self, amount: int) -> Trade:
         """Swap so that `amount`, positive and with the transfer fee, leaves the vault.
@@ -91,17 +124,17 @@ class Walk:
         Raises:
             ProgramRefusal: the program would fail.
         """
-        while self._out[-1] < amount and (not self._needs or self._needs[-1] <= amount):
+        while self._sums[-1].amount_out < amount and (not self._needs or self._needs[-1] <= amount):
             self._extend()
         whole = bisect_right(self._needs, amount)
-        rest = amount - self._out[whole]
+        rest = amount - self._sums[whole].amount_out
         if rest == 0:
             return self._whole_bins(whole)
         offer = self._offers[whole]
         gross = rest if self._is_fee_on_input else with_fee(rest, offer.fee_numerator)
         net = input_for(gross, offer.price, x_to_y=self._x_to_y)
         part = fill(offer, net, x_to_y=self._x_to_y)
-        out = sum(part.outputs)
+        out = part.output
         if self._is_fee_on_input:
             paid = with_fee(net, offer.fee_numerator)
             fee = paid - net
@@ -110,17 +143,41 @@ class Walk:
             out -= fee
         if out < rest or part.outputs[_OPENED]:
             raise OutputUndetermined(f"an exact output that ends in open limit orders, in bin {offer.bin_id}, fails")
-        trade = self._with_part(whole, part, amount_in=paid, amount_out=rest, fee=fee)
-        if self._is_fee_on_input:
-            return trade
-        return trade._replace(protocol_fee=trade.protocol_fee + out - rest)
+        before = self._sums[whole]
+        return Trade(
+            amount_in=self._in[whole] + paid,
+            amount_out=amount,
+            net_in=before.net_in + part.input,
+            fair_out=before.fair_out + self._fair_out(part.input, offer.price),
+            fee=before.fee + fee,
+            whole_bins=whole,
+            walk=self,
+            part_in=net,
+            part_fee=fee,
+            surplus=0 if self._is_fee_on_input else out - rest,
+        )
 
     def fills(self, trade: Trade) -> Iterator[Fill]:
         """Yield what the trade exchanges with each bin."""
         for offer in self._offers[: trade.whole_bins]:
-            yield Fill(offer.bin_id, offer.inputs, offer.outputs)
+            yield offer.whole
         if trade.part is not None:
             yield trade.part
+
+    def part(self, offer: Offer, net_in: int) -> Fill:
+        """Return what `net_in` exchanges with one bin."""
+        return fill(offer, net_in, x_to_y=self._x_to_y)
+
+    def offer(self, position: int) -> Offer:
+        """Return one of the bins that the walk came to."""
+        return self._offers[position]
+
+    def protocol_fee(self, trade: Trade) -> int:
+        """Return the protocol's part of the trade's fee, with what is due to nobody."""
+        whole, part = self._sums[trade.whole_bins].protocol_fee, trade.part
+        if part is None:
+            return whole
+        return whole + protocol_part(trade.part_fee, part.inputs[0], part.input, self._share_bps) + trade.surplus
 
     def _extend(self) -> None:
         """Add the next bin's sums.
@@ -141,7 +198,7 @@ class Walk:
         self._add(offer)
 
     def _add(self, offer: Offer) -> None:
-        net, available, numerator = offer.input, offer.output, offer.fee_numerator
+        net, available, numerator = offer.whole.input, offer.whole.output, offer.fee_numerator
         if self._is_fee_on_input:
             paid, out, need = with_fee(net, numerator), available, available
             fee = paid - net
@@ -150,44 +207,29 @@ class Walk:
             paid, out = net, available - fee
             # the least output that, with its fee, asks for the whole bin
             need = 1 + mul_div_floor(available - 1, FEE_DENOMINATOR - numerator, FEE_DENOMINATOR)
-        self._needs.append(self._out[-1] + need)
+        before = self._sums[-1]
+        self._needs.append(before.amount_out + need)
         self._offers.append(offer)
         self._in.append(self._in[-1] + paid)
-        self._out.append(self._out[-1] + out)
-        self._net.append(self._net[-1] + net)
-        self._fair.append(self._fair[-1] + self._fair_out(net, offer.price))
-        self._fees.append(self._fees[-1] + fee)
-        self._protocol.append(self._protocol[-1] + protocol_part(fee, offer.inputs[0], net, self._share_bps))
+        sums = _Sums(
+            before.amount_out + out,
+            before.net_in + net,
+            before.fair_out + self._fair_out(net, offer.price),
+            before.fee + fee,
+            before.protocol_fee + protocol_part(fee, offer.whole.inputs[0], net, self._share_bps),
+        )
+        self._sums.append(sums)
 
     def _fair_out(self, net: int, price: int) -> int:
-        return net * price if self._x_to_y else mul_div_floor(net, 1 << (2 * Q64_BITS), price)
+        return net * price if self._x_to_y else mul_div_floor(net, _Q128, price)
+
+    def _exchanged(self, offer: Offer, net_in: int) -> tuple[int, int]:
+        """Return what a bin takes of `net_in`, and what it pays."""
+        if offer.has_orders or net_in >= offer.whole.input:
+            part = fill(offer, net_in, x_to_y=self._x_to_y)
+            return part.input, part.output
+        return net_in, output_of(net_in, offer.price, x_to_y=self._x_to_y)
 
     def _whole_bins(self, whole: int) -> Trade:
-        last = self._offers[whole - 1]
-        return Trade(
-            self._in[whole],
-            self._out[whole],
-            self._net[whole],
-            self._fair[whole],
-            self._fees[whole],
-            self._protocol[whole],
-            whole,
-            None,
-            last.bin_id,
-            last.accumulator,
-        )
-
-    def _with_part(self, whole: int, part: Fill, *, amount_in: int, amount_out: int, fee: int) -> Trade:
-        offer, net = self._offers[whole], sum(part.inputs)
-        return Trade(
-            self._in[whole] + amount_in,
-            self._out[whole] + amount_out,
-            self._net[whole] + net,
-            self._fair[whole] + self._fair_out(net, offer.price),
-            self._fees[whole] + fee,
-            self._protocol[whole] + protocol_part(fee, part.inputs[0], net, self._share_bps),
-            whole,
-            part,
-            offer.bin_id,
-            offer.accumulator,
-        )
+        out, net, fair, fee, _ = self._sums[whole]
+        return Trade(self._in[whole], out, net, fair, fee, whole, self)

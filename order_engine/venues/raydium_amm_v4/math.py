@@ -5,8 +5,7 @@ _base_out, checked_ceil_div), processor.rs (process_swap_base_in and _out). Prog
 a fee below one base unit half up; this one rounds every fee up.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from order_engine.domain.amounts import U64_MAX, mul_div_ceil, mul_div_floor
 from order_engine.domain.errors import QuoteRefused
@@ -28,8 +27,7 @@ class ProgramRefuses(QuoteRefused):
         self.program_error = program_error
 
 
-@dataclass(frozen=True, slots=True)
-class Market:
+class Market(NamedTuple):
     """One direction of a pool. The fee is a fraction of the input."""
 
     reserve_in: int
@@ -38,8 +36,7 @@ class Market:
     fee_denominator: int
 
 
-@dataclass(frozen=True, slots=True)
-class SwapAmounts:
+class SwapAmounts(NamedTuple):
     amount_in: int
     amount_out: int
     fee_amount: int  # of the input; stays in the pool
@@ -64,15 +61,16 @@ def swap_exact_in(terms: Market, amount_in: int) -> SwapAmounts:
     Raises:
         ProgramRefuses: the fee is no fraction, or the pool is empty.
     """
-    if terms.fee_denominator == 0:
+    reserve_in, reserve_out, numerator, denominator = terms
+    if denominator == 0:
         raise ProgramRefuses(None, "the pool's fee is a fraction of zero")
-    fee = mul_div_ceil(amount_in, terms.fee_numerator, terms.fee_denominator)
+    fee = mul_div_ceil(amount_in, numerator, denominator)
     curve_in = amount_in - fee
     if curve_in < 0:
         raise ProgramRefuses(None, "the fee exceeds the amount")
-    if terms.reserve_in + curve_in == 0:
+    if reserve_in + curve_in == 0:
         raise ProgramRefuses(None, "the pool is empty")
-    amount_out = mul_div_floor(terms.reserve_out, curve_in, terms.reserve_in + curve_in)
+    amount_out = mul_div_floor(reserve_out, curve_in, reserve_in + curve_in)
     return SwapAmounts(amount_in, amount_out, fee, curve_in)
 
 

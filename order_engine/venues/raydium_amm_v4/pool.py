@@ -1,7 +1,7 @@
 """A Raydium AMM v4 pool behind the engine's venue seam."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Self
 
 from solders.instruction import Instruction
@@ -42,12 +42,14 @@ class RaydiumAmmV4Pool:
     PROGRAM_ID: ClassVar[Pubkey] = layout.PROGRAM_ID
     COMPUTE_UNITS: ClassVar[int] = 50_000
     SLIPPAGE_ERROR: ClassVar[int] = EXCEEDED_SLIPPAGE
+    EXCESS_INPUT_ERROR: ClassVar[int] = EXCEEDED_SLIPPAGE
 
     address: Pubkey
     slot: int
     unix_timestamp: int
     state: layout.PoolState
     vault_amounts: tuple[int, int]
+    _markets: dict[int, Market] = field(default_factory=dict, init=False, repr=False, compare=False)  # by side_in
 
     @classmethod
     def discovery_filters(cls, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[AccountFilter]:
@@ -77,6 +79,10 @@ class RaydiumAmmV4Pool:
             state=state,
             vault_amounts=(coin_amount, pc_amount),
         )
+
+    def at(self, snapshot: AccountSnapshot) -> Self:
+        """The same accounts at a later moment: only clock and slot differ."""
+        return replace(self, slot=snapshot.slot, unix_timestamp=snapshot.unix_timestamp)
 
     @property
     def mints(self) -> tuple[Pubkey, Pubkey]:
@@ -108,7 +114,10 @@ class RaydiumAmmV4Pool:
         self._check_open()
         if not 0 <= amount <= U64_MAX:
             raise QuoteRefused(f"the amount {amount} is beyond u64")
-        return market(self.state, self.vault_amounts, side_in)
+        terms = self._markets.get(side_in)
+        if terms is None:
+            terms = self._markets[side_in] = market(self.state, self.vault_amounts, side_in)
+        return terms
 
     def _quote(self, side_in: int, terms: Market, amounts: SwapAmounts) -> Quote:
         try:

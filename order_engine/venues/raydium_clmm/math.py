@@ -39,20 +39,36 @@ def exact_in_step(way: Way, price: int, target: int, liquidity: int, remaining: 
     Raises:
         ProgramRefusal: an amount or a price overflows.
     """
-    upwards, fee_on_input = way
-    usable = mul_div_floor(remaining, RATE_DENOMINATOR - rate, RATE_DENOMINATOR) if fee_on_input else remaining
-    amounts = _amounts_between(price, target, liquidity, upwards)
-    reached = target
-    if amounts is None or usable < amounts[0]:
-        reached = _price_after_input(price, liquidity, usable, upwards)
-        amounts = _partial_amounts(price, reached, target, liquidity, upwards)
+    amounts = _amounts_between(price, target, liquidity, way.upwards)
+    if amounts is None or _after_fee(way, remaining, rate) < amounts[0]:
+        return short_step(way, price, target, liquidity, remaining, rate)
     amount_in, amount_out = amounts
+    if way.fee_on_input:
+        return Step(target, amount_in, amount_out, _fee_before(amount_in, rate))
+    fee = mul_div_ceil(amount_out, rate, RATE_DENOMINATOR)
+    return Step(target, amount_in, amount_out - fee, fee)
+
+
+def short_step(way: Way, price: int, target: int, liquidity: int, remaining: int, rate: int) -> Step:
+    """Return the step of a `remaining` that does not pay for all the way to `target`, fee included.
+
+    Raises:
+        ProgramRefusal: an amount or a price overflows.
+    """
+    upwards, fee_on_input = way
+    reached = _price_after_input(price, liquidity, _after_fee(way, remaining, rate), upwards)
+    amount_in, amount_out = _partial_amounts(price, reached, target, liquidity, upwards)
     if fee_on_input:
         fee = _fee_before(amount_in, rate) if reached == target else remaining - amount_in
         return Step(reached, amount_in, amount_out, fee)
     fee = mul_div_ceil(amount_out, rate, RATE_DENOMINATOR)
     # What the rounded price leaves over cannot be taken as a fee here: it goes to the pool.
     return Step(reached, amount_in if reached == target else remaining, amount_out - fee, fee)
+
+
+def _after_fee(way: Way, amount: int, rate: int) -> int:
+    """Return what of an input moves the price. Rounds down."""
+    return mul_div_floor(amount, RATE_DENOMINATOR - rate, RATE_DENOMINATOR) if way.fee_on_input else amount
 
 
 def exact_out_step(way: Way, price: int, target: int, liquidity: int, remaining: int, rate: int) -> Step:

@@ -1,13 +1,13 @@
 """A Raydium CLMM pool behind the engine's venue seam: swaps quoted as the program would carry them out."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Self
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from order_engine.domain.amounts import BPS, U64_MAX, mul_div_floor
+from order_engine.domain.amounts import U64_MAX
 from order_engine.domain.errors import AmountTooSmall, PoolUnreadable, QuoteRefused
 from order_engine.domain.pool import (
     Account,
@@ -19,10 +19,11 @@ from order_engine.domain.pool import (
     Trader,
 )
 from order_engine.domain.tokens import TOKEN_2022_PROGRAM, Mint, decode_mint, token_amount
-from order_engine.venues.raydium_clmm import layout, swap
+from order_engine.venues.raydium_clmm import layout
+from order_engine.venues.raydium_clmm import swap as swaps
 from order_engine.venues.raydium_clmm.instructions import SwapArguments, swap_v2
-from order_engine.venues.raydium_clmm.ladder import Ladder
-from order_engine.venues.raydium_clmm.refusals import TOO_LITTLE_OUTPUT_RECEIVED, TickArrayMissing
+from order_engine.venues.raydium_clmm.ladder import Exchange, Ladder
+from order_engine.venues.raydium_clmm.refusals import TOO_LITTLE_OUTPUT_RECEIVED, TOO_MUCH_INPUT_PAID, TickArrayMissing
 from order_engine.venues.raydium_clmm.tick_arrays import (
     ArrayBitmap,
     TickArray,
@@ -33,7 +34,7 @@ from order_engine.venues.raydium_clmm.tick_arrays import (
     nearest_arrays,
     ticks_ahead,
 )
-from order_engine.venues.raydium_clmm.ticks import MAX_SQRT_PRICE_X64, MAX_TICK, MIN_SQRT_PRICE_X64, MIN_TICK, Q64
+from order_engine.venues.raydium_clmm.ticks import MAX_SQRT_PRICE_X64, MAX_TICK, MIN_SQRT_PRICE_X64, MIN_TICK
 from order_engine.venues.raydium_clmm.walk import Terms, Walk, furthest_limit, terms_of
 
 ARRAYS_EACH_WAY: Final = 5  # read and passed along: as many as fit a transaction beside the rest
@@ -51,6 +52,7 @@ class RaydiumClmmPool:
     PROGRAM_ID: ClassVar[Pubkey] = layout.PROGRAM_ID
     COMPUTE_UNITS: ClassVar[int] = _UNITS_PER_SWAP + MAX_STEPS * _UNITS_PER_STEP  # 55 to 481 thousand seen
     SLIPPAGE_ERROR: ClassVar[int] = TOO_LITTLE_OUTPUT_RECEIVED
+    EXCESS_INPUT_ERROR: ClassVar[int] = TOO_MUCH_INPUT_PAID
 
     address: Pubkey
     slot: int
@@ -96,7 +98,6 @@ class RaydiumClmmPool:
         extension = _extension(address, snapshot)
         bitmap = decode_bitmap(state, extension)
         config = layout.decode_config(state.config, snapshot.require(state.config))
-        mint_0, mint_1 = (decode_mint(mint, snapshot.require(mint), snapshot.epoch) for mint in state.mints)
         vault_0, vault_1 = (token_amount(vault, snapshot.require(vault)) for vault in state.vaults)
         return cls(
             address=address,
@@ -104,12 +105,24 @@ class RaydiumClmmPool:
             unix_timestamp=snapshot.unix_timestamp,
             state=state,
             config=config,
-            token_mints=(mint_0, mint_1),
+            token_mints=_mints(state, snapshot),
             vault_amounts=(vault_0, vault_1),
             bitmap=bitmap,
             has_extension=extension is not None,
             arrays=_arrays(address, state, bitmap, snapshot),
         )
+
+    def at(self, snapshot: AccountSnapshot) -> Self:
+        """The same accounts at a later moment: only clock and slot differ."""
+        moved = replace(
+            self,
+            slot=snapshot.slot,
+            unix_timestamp=snapshot.unix_timestamp,
+            token_mints=_mints(self.state, snapshot),  # a transfer fee may change with the epoch
+        )
+        if self._volatility == moved._volatility:
+            object.__setattr__(moved, "_paths", self._paths)
+        return moved
 
     @property
     def mints(self) -> tuple[Pubkey, Pubkey]:
@@ -121,15 +134,27 @@ class RaydiumClmmPool:
 
     def quote(self, swap: SwapRequest) -> Quote:
         side_in = self._side_in(swap.token_in, swap.token_out)
-        walk, amounts = self._walked(side_in, swap.amount_in, exact_in=True)
-        if amounts.amount_out == 0:
+        given = self._given(side_in, swap.amount_in, exact_in=True)
+        _, ladder = self._path(side_in)
+        exchange = ladder.exact_in(given, MAX_STEPS)
+        amount_out = exchange.amount_out - self.token_mints[1 - side_in].transfer_fee.on(exchange.amount_out)
+        if amount_out == 0:
             raise AmountTooSmall(f"pool {self.address} pays nothing for {swap.amount_in}")
-        return self._quoted(side_in, walk, amounts)
+        return self._quoted(side_in, exchange, swap.amount_in, amount_out)
 
     def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
         side_in = self._side_in(swap.token_in, swap.token_out)
-        walk, amounts = self._walked(side_in, swap.amount_out, exact_in=False)
-        return self._quoted(side_in, walk, amounts)
+        given = self._given(side_in, swap.amount_out, exact_in=False)
+        path, _ = self._path(side_in)
+        walk = Walk(self._terms(side_in, path, exact_in=False), self.state, given)
+        walk.run(MAX_STEPS)
+        if not walk.is_over:
+            raise QuoteRefused(f"the swap takes more than the {MAX_STEPS} steps that a transaction can pay")
+        fee_in, fee_out = self.token_mints[side_in].transfer_fee, self.token_mints[1 - side_in].transfer_fee
+        amounts = swaps.settle(walk, swap.amount_out, given, fee_in, fee_out)
+        swaps.check_whole(walk)
+        exchange = Exchange(amounts.pool_amount_in, amounts.pool_amount_out, walk.fee_amount, walk.steps)
+        return self._quoted(side_in, exchange, amounts.amount_in, amounts.amount_out)
 
     def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
         return self._instruction(quote, SwapArguments(amount=quote.amount_in, threshold=min_amount_out), trader)
@@ -153,41 +178,32 @@ class RaydiumClmmPool:
         arrays = [layout.tick_array_address(self.address, start) for start in path.arrays]
         return swap_v2(self.address, self.state, trader, side_in, arguments, extension + arrays)
 
-    def _walked(self, side_in: int, amount: int, *, exact_in: bool) -> tuple[Walk, swap.SwapAmounts]:
-        """Carry the swap out on paper: `amount` is of the input, or of the output."""
+    def _given(self, side_in: int, amount: int, *, exact_in: bool) -> int:
+        """Return the amount in the pool's view, if the pool swaps it: `amount` is of the input, or of the output."""
         if not 0 <= amount <= U64_MAX:
             raise QuoteRefused(f"amount {amount} does not fit u64")
-        fee_in, fee_out = self.token_mints[side_in].transfer_fee, self.token_mints[1 - side_in].transfer_fee
-        given = swap.pool_amount(amount, fee_in if exact_in else fee_out, exact_in=exact_in)
-        swap.check_open(self.state, self.unix_timestamp)
-        swap.check_swap(self.state, given)
-        path, ladder = self._path(side_in)
-        if exact_in:
-            walk = ladder.walk(given, MAX_STEPS)
-        else:
-            walk = Walk(self._terms(side_in, path, exact_in=False), self.state, given)
-            walk.run(MAX_STEPS)
-        if not walk.is_over:
-            raise QuoteRefused(f"pool {self.address} would take more than the {MAX_STEPS} steps a transaction can pay")
-        amounts = swap.settle(walk, amount, given, fee_in, fee_out)
-        swap.check_whole(walk)
-        self._check_vaults(side_in, amounts)
-        return walk, amounts
+        fee = self.token_mints[side_in if exact_in else 1 - side_in].transfer_fee
+        given = swaps.pool_amount(amount, fee, exact_in=exact_in)
+        swaps.check_open(self.state, self.unix_timestamp)
+        swaps.check_swap(self.state, given)
+        return given
 
-    def _quoted(self, side_in: int, walk: Walk, amounts: swap.SwapAmounts) -> Quote:
-        token_in, token_out = self.mints[side_in], self.mints[1 - side_in]
+    def _quoted(self, side_in: int, exchange: Exchange, amount_in: int, amount_out: int) -> Quote:
+        self._check_vaults(side_in, exchange)
+        mints = self.state.mints
+        _, ladder = self._path(side_in)
         return Quote(
             venue=self.VENUE,
             pool=self.address,
             slot=self.slot,
-            token_in=token_in,
-            token_out=token_out,
-            amount_in=amounts.amount_in,
-            amount_out=amounts.amount_out,
-            fee_amount=walk.fee_amount,
-            fee_token=token_in if walk.terms.way.fee_on_input else token_out,
-            price_impact_bps=self._price_impact_bps(walk, amounts),
-            compute_units=_UNITS_PER_SWAP + _UNITS_PER_STEP * walk.steps,
+            token_in=mints[side_in],
+            token_out=mints[1 - side_in],
+            amount_in=amount_in,
+            amount_out=amount_out,
+            fee_amount=exchange.fee_amount,
+            fee_token=mints[side_in if self.state.is_fee_on_input(side_in) else 1 - side_in],
+            price_impact_bps=ladder.price_impact_bps(exchange),
+            compute_units=_UNITS_PER_SWAP + _UNITS_PER_STEP * exchange.steps,
         )
 
     def _path(self, side_in: int) -> tuple[TickPath, Ladder]:
@@ -198,6 +214,15 @@ class RaydiumClmmPool:
             terms = self._terms(side_in, path, exact_in=True)
             found = self._paths[side_in] = (path, Ladder(terms, self.state))
         return found
+
+    @property
+    def _volatility(self) -> tuple[int, int] | None:
+        """Return all that running sums know of the time: what the dynamic fee refers to."""
+        fee = self.state.dynamic_fee
+        if fee is None:
+            return None
+        fee = fee.at_start(self.state.tick_current // self.state.tick_spacing, self.unix_timestamp)
+        return fee.group_reference, fee.volatility_reference
 
     def _terms(self, side_in: int, path: TickPath, *, exact_in: bool) -> Terms:
         now = self.unix_timestamp
@@ -216,28 +241,23 @@ class RaydiumClmmPool:
             return 1
         raise QuoteRefused(f"pool {self.address} does not trade {token_in} for {token_out}")
 
-    def _check_vaults(self, side_in: int, amounts: swap.SwapAmounts) -> None:
+    def _check_vaults(self, side_in: int, exchange: Exchange) -> None:
         held_in, held_out = self.vault_amounts[side_in], self.vault_amounts[1 - side_in]
-        if amounts.pool_amount_out > held_out:
-            raise QuoteRefused(f"pool {self.address} holds {held_out}, the swap pays {amounts.pool_amount_out}")
-        if held_in + amounts.pool_amount_in > U64_MAX:
-            raise QuoteRefused(f"a vault of pool {self.address} cannot hold another {amounts.pool_amount_in}")
-
-    def _price_impact_bps(self, walk: Walk, amounts: swap.SwapAmounts) -> int:
-        """Return how far the price paid, fees aside, is below the spot price. Rounds down."""
-        on_input = walk.terms.way.fee_on_input
-        curve_in = amounts.pool_amount_in - (walk.fee_amount if on_input else 0)
-        curve_out = amounts.pool_amount_out + (0 if on_input else walk.fee_amount)
-        square, unit = self.state.sqrt_price_x64**2, Q64**2
-        at_spot = mul_div_floor(curve_in, *((unit, square) if walk.terms.way.upwards else (square, unit)))
-        # The output is whole units: less than one unit of difference is no impact.
-        return max(0, mul_div_floor(at_spot - curve_out - 1, BPS, at_spot)) if at_spot else 0
+        if exchange.amount_out > held_out:
+            raise QuoteRefused(f"pool {self.address} holds {held_out}, the swap pays {exchange.amount_out}")
+        if held_in + exchange.amount_in > U64_MAX:
+            raise QuoteRefused(f"a vault of pool {self.address} cannot hold another {exchange.amount_in}")
 
 
 def _extension(address: Pubkey, snapshot: AccountSnapshot) -> bytes | None:
     key = layout.bitmap_extension_address(address)
     account = snapshot.accounts.get(key)
     return None if account is None else check_extension(key, account, address)
+
+
+def _mints(state: layout.PoolState, snapshot: AccountSnapshot) -> tuple[Mint, Mint]:
+    mint_0, mint_1 = (decode_mint(mint, snapshot.require(mint), snapshot.epoch) for mint in state.mints)
+    return mint_0, mint_1
 
 
 def _array_addresses(

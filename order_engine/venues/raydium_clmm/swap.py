@@ -83,8 +83,7 @@ def settle(walk: Walk, amount: int, given: int, fee_in: TransferFee, fee_out: Tr
     """
     moved, other = given - walk.remaining, walk.calculated
     pool_in, pool_out = (moved, other) if walk.terms.exact_in else (other, moved)
-    if pool_in == 0 or pool_out == 0:
-        raise SwapTooSmall(f"the pool would take {pool_in} and pay {pool_out}")
+    check_moved(pool_in, pool_out)
     whole = walk.terms.exact_in and walk.remaining == 0
     return SwapAmounts(
         amount_in=amount if whole else _before_fee(pool_in, fee_in),
@@ -92,6 +91,16 @@ def settle(walk: Walk, amount: int, given: int, fee_in: TransferFee, fee_out: Tr
         pool_amount_in=pool_in,
         pool_amount_out=pool_out,
     )
+
+
+def check_moved(pool_in: int, pool_out: int) -> None:
+    """Check that both sides move.
+
+    Raises:
+        SwapTooSmall: one side is nothing.
+    """
+    if pool_in == 0 or pool_out == 0:
+        raise SwapTooSmall(f"the pool would take {pool_in} and pay {pool_out}")
 
 
 def check_whole(walk: Walk) -> None:

@@ -157,9 +157,9 @@ class Walk:
         target = min(tick_price, terms.limit) if terms.way.upwards else max(tick_price, terms.limit)
         if tick_price < self.price if terms.way.upwards else tick_price > self.price:
             raise PriceInconsistent(f"the price lies beyond tick {tick.tick_index}")
-        rate, edge = terms.trade_fee_rate, None
+        rate, edge = self.fee_rate(), None
         if terms.dynamic_fee:
-            rate, edge = self._dynamic_rate(terms.dynamic_fee), self._edge(terms.dynamic_fee, target)
+            edge = self._edge(terms.dynamic_fee, target)
         bound = target if edge is None else sqrt_price_at_tick(edge)
         reached = bound
         if self.price != bound:
@@ -169,9 +169,17 @@ class Walk:
             reached = step.sqrt_price_x64
         self._move(tick, tick_price, reached, rate, edge if reached == bound else None)
 
-    def _dynamic_rate(self, fee: DynamicFee) -> int:
+    def fee_rate(self) -> int:
+        """Return what the next step charges, in millionths.
+
+        Raises:
+            ProgramPanics: the pool's settings overflow.
+        """
+        terms, fee = self.terms, self.terms.dynamic_fee
+        if fee is None:
+            return terms.trade_fee_rate
         self.accumulator = fee.accumulator_in(self.group)
-        return min(MAX_FEE_RATE, self.terms.trade_fee_rate + fee.rate(self.accumulator, self.terms.tick_spacing))
+        return min(MAX_FEE_RATE, terms.trade_fee_rate + fee.rate(self.accumulator, terms.tick_spacing))
 
     def _edge(self, fee: DynamicFee, target: int) -> int | None:
         """Return the tick where the group ends, None if the target comes first or groups no longer matter."""

@@ -5,7 +5,7 @@ curve/fees.rs, curve/constant_product.rs, instructions/swap_base_{input,output}.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from order_engine.domain.amounts import U64_MAX, mul_div_ceil, mul_div_floor
 from order_engine.domain.errors import QuoteRefused
@@ -44,8 +44,7 @@ class Market:
     transfer_fee_out: TransferFee
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwapAmounts:
+class SwapAmounts(NamedTuple):
     """A swap in all its parts. `amount_*` is what the trader's accounts see, `pool_amount_*` what the vaults see."""
 
     amount_in: int
@@ -55,9 +54,16 @@ class SwapAmounts:
     curve_amount_in: int  # moves the price: pool_amount_in without fees
     curve_amount_out: int  # before a creator fee on the output
     trade_fee: int  # of the input token, protocol's and fund's share included
-    protocol_fee: int
-    fund_fee: int
     creator_fee: int  # of the input token, or of the output token
+    terms: Market
+
+    @property
+    def protocol_fee(self) -> int:
+        return _share(self.trade_fee, self.terms.protocol_fee_rate)
+
+    @property
+    def fund_fee(self) -> int:
+        return _share(self.trade_fee, self.terms.fund_fee_rate)
 
 
 def market(
@@ -126,9 +132,8 @@ def swap_exact_in(terms: Market, amount_in: int) -> SwapAmounts:
         curve_amount_in=curve_in,
         curve_amount_out=curve_out,
         trade_fee=trade_fee,
-        protocol_fee=_share(trade_fee, terms.protocol_fee_rate),
-        fund_fee=_share(trade_fee, terms.fund_fee_rate),
         creator_fee=creator_fee,
+        terms=terms,
     )
 
 
@@ -155,7 +160,7 @@ def swap_exact_out(terms: Market, amount_out: int) -> SwapAmounts:
         trade_fee, creator_fee = _split(terms, input_fee)
     else:
         trade_fee, creator_fee = input_fee, curve_out - pool_amount_out
-    protocol_fee, fund_fee = _share(trade_fee, terms.protocol_fee_rate), _share(trade_fee, terms.fund_fee_rate)
+    _share(trade_fee, max(terms.protocol_fee_rate, terms.fund_fee_rate))  # only here the fee may exceed u64
     return SwapAmounts(
         amount_in=_u64(terms.transfer_fee_in.amount_before(_u64(pool_amount_in))),
         amount_out=amount_out,
@@ -164,9 +169,8 @@ def swap_exact_out(terms: Market, amount_out: int) -> SwapAmounts:
         curve_amount_in=curve_in,
         curve_amount_out=curve_out,
         trade_fee=trade_fee,
-        protocol_fee=protocol_fee,
-        fund_fee=fund_fee,
         creator_fee=creator_fee,
+        terms=terms,
     )
 
 

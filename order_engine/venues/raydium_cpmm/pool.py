@@ -1,8 +1,8 @@
 """A Raydium CPMM pool behind the engine's venue seam."""
 
 import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, Self
 
 from solders.instruction import AccountMeta, Instruction
@@ -10,7 +10,15 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.amounts import BPS, U64_MAX, mul_div_ceil, mul_div_floor
 from order_engine.domain.errors import AmountTooSmall, QuoteRefused
-from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, Quote, SwapRequest, Trader
+from order_engine.domain.pool import (
+    Account,
+    AccountFilter,
+    AccountSnapshot,
+    ExactOutRequest,
+    Quote,
+    SwapRequest,
+    Trader,
+)
 from order_engine.domain.tokens import TransferFee, decode_mint, token_amount
 from order_engine.venues.raydium_cpmm import layout
 from order_engine.venues.raydium_cpmm.math import (
@@ -20,6 +28,7 @@ from order_engine.venues.raydium_cpmm.math import (
     SwapAmounts,
     market,
     swap_exact_in,
+    swap_exact_out,
 )
 
 SWAP_BASE_INPUT: Final = bytes.fromhex("8fbe5adac41e33de")  # amount_in, minimum_amount_out
@@ -32,6 +41,7 @@ class RaydiumCpmmPool:
     PROGRAM_ID: ClassVar[Pubkey] = layout.PROGRAM_ID
     COMPUTE_UNITS: ClassVar[int] = 60_000
     SLIPPAGE_ERROR: ClassVar[int] = 6005
+    EXCESS_INPUT_ERROR: ClassVar[int] = 6005
 
     address: Pubkey
     slot: int
@@ -40,6 +50,7 @@ class RaydiumCpmmPool:
     config: layout.AmmConfig
     vault_amounts: tuple[int, int]
     transfer_fees: tuple[TransferFee, TransferFee]
+    _markets: dict[int, Market] = field(default_factory=dict, init=False, repr=False, compare=False)  # by side_in
 
     @classmethod
     def discovery_filters(cls, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[AccountFilter]:
@@ -63,10 +74,6 @@ class RaydiumCpmmPool:
             token_amount(vault, snapshot.require(vault, program))
             for vault, program in zip(state.vaults, state.token_programs, strict=True)
         )
-        fee_0, fee_1 = (
-            decode_mint(mint, snapshot.require(mint, program), snapshot.epoch).transfer_fee
-            for mint, program in zip(state.mints, state.token_programs, strict=True)
-        )
         return cls(
             address=address,
             slot=snapshot.slot,
@@ -74,7 +81,16 @@ class RaydiumCpmmPool:
             state=state,
             config=layout.decode_config(state.config, snapshot.require(state.config)),
             vault_amounts=(vault_0, vault_1),
-            transfer_fees=(fee_0, fee_1),
+            transfer_fees=_transfer_fees(state, snapshot),
+        )
+
+    def at(self, snapshot: AccountSnapshot) -> Self:
+        """The same accounts at a later moment: only clock and slot differ."""
+        return replace(
+            self,
+            slot=snapshot.slot,
+            unix_timestamp=snapshot.unix_timestamp,
+            transfer_fees=_transfer_fees(self.state, snapshot),  # may change with the epoch
         )
 
     @property
@@ -86,13 +102,29 @@ class RaydiumCpmmPool:
         return self.state.token_programs
 
     def quote(self, swap: SwapRequest) -> Quote:
-        side_in = self._side_in(swap.token_in, swap.token_out)
+        return self._quote(swap_exact_in, swap, swap.amount_in)
+
+    def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
+        return self._quote(swap_exact_out, swap, swap.amount_out)
+
+    def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
+        data = SWAP_BASE_INPUT + struct.pack("<QQ", quote.amount_in, min_amount_out)
+        return Instruction(self.PROGRAM_ID, data, self._accounts(quote, trader))
+
+    def exact_out_instruction(self, quote: Quote, max_amount_in: int, trader: Trader) -> Instruction:
+        data = SWAP_BASE_OUTPUT + struct.pack("<QQ", max_amount_in, quote.amount_out)
+        return Instruction(self.PROGRAM_ID, data, self._accounts(quote, trader))
+
+    def _quote(
+        self, swap: Callable[[Market, int], SwapAmounts], request: SwapRequest | ExactOutRequest, amount: int
+    ) -> Quote:
+        side_in = self._side_in(request.token_in, request.token_out)
         self._check_open()
-        if swap.amount_in > U64_MAX:
-            raise QuoteRefused(f"amount_in {swap.amount_in} exceeds u64")
+        if not 0 <= amount <= U64_MAX:
+            raise QuoteRefused(f"the amount {amount} does not fit 64 bits")
         try:
-            terms = market(self.state, self.config, self.vault_amounts, self.transfer_fees, side_in)
-            amounts = swap_exact_in(terms, swap.amount_in)
+            terms = self._market(side_in)
+            amounts = swap(terms, amount)
         except ProgramRefuses as refusal:
             if refusal.program_error == REQUIRE_GT_VIOLATED:
                 raise AmountTooSmall(refusal.message) from refusal
@@ -103,19 +135,19 @@ class RaydiumCpmmPool:
             venue=self.VENUE,
             pool=self.address,
             slot=self.slot,
-            token_in=swap.token_in,
-            token_out=swap.token_out,
+            token_in=request.token_in,
+            token_out=request.token_out,
             amount_in=amounts.amount_in,
             amount_out=amounts.amount_out,
             fee_amount=_fee_in_input_token(terms, amounts),
-            fee_token=swap.token_in,
+            fee_token=request.token_in,
             price_impact_bps=_price_impact_bps(terms, amounts),
         )
 
-    def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
+    def _accounts(self, quote: Quote, trader: Trader) -> list[AccountMeta]:
         side_in = self._side_in(quote.token_in, quote.token_out)
         side_out = 1 - side_in
-        accounts = [
+        return [
             AccountMeta(trader.owner, is_signer=True, is_writable=False),
             _readonly(layout.AUTHORITY),
             _readonly(self.state.config),
@@ -130,8 +162,13 @@ class RaydiumCpmmPool:
             _readonly(self.state.mints[side_out]),
             _writable(self.state.observation),
         ]
-        data = SWAP_BASE_INPUT + struct.pack("<QQ", quote.amount_in, min_amount_out)
-        return Instruction(self.PROGRAM_ID, data, accounts)
+
+    def _market(self, side_in: int) -> Market:
+        terms = self._markets.get(side_in)
+        if terms is None:
+            terms = market(self.state, self.config, self.vault_amounts, self.transfer_fees, side_in)
+            self._markets[side_in] = terms
+        return terms
 
     def _side_in(self, token_in: Pubkey, token_out: Pubkey) -> int:
         if (token_in, token_out) == self.state.mints:
@@ -145,6 +182,14 @@ class RaydiumCpmmPool:
             raise QuoteRefused(f"pool {self.address} is paused")
         if self.unix_timestamp < self.state.open_time:
             raise QuoteRefused(f"pool {self.address} opens at {self.state.open_time}")
+
+
+def _transfer_fees(state: layout.PoolState, snapshot: AccountSnapshot) -> tuple[TransferFee, TransferFee]:
+    fee_0, fee_1 = (
+        decode_mint(mint, snapshot.require(mint, program), snapshot.epoch).transfer_fee
+        for mint, program in zip(state.mints, state.token_programs, strict=True)
+    )
+    return fee_0, fee_1
 
 
 def _fee_in_input_token(terms: Market, amounts: SwapAmounts) -> int:
