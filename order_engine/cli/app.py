@@ -32,7 +32,7 @@ app = typer.Typer(
     epilog=_epilog(
         (
             "order-engine up                            everything, on this machine",
-            "order-engine quote SOL USDC 1              what would every venue pay?",
+            "order-engine quote SOL USDC 1              which ways are there, at what price?",
             "order-engine submit SOL USDC 1.5 --watch   swap, and see every step",
             "order-engine doctor                        what is wrong here?",
         ),
@@ -72,6 +72,7 @@ _add(
     USE,
     use_commands.submit,
     "order-engine submit SOL USDC 1.5 --slippage 0.5% --watch",
+    "order-engine submit SOL USDC --receive 100 --max-price-impact 1%",
     "order-engine submit SOL USDC 0.1 --count 20 --watch",
     "order-engine submit SOL USDC 1500000000 --base-units --request-id my-7",
     "order-engine submit SOL USDC 1 --json | jq -r .orderId",
@@ -84,9 +85,20 @@ _add(
     "order-engine orders --from SOL --to USDC --limit 1000 --json",
 )
 _add(USE, use_commands.explain, "order-engine explain ID")
-_add(USE, use_commands.quote, "order-engine quote SOL USDC 1", "order-engine quote USDC SOL 250.75 --slippage 0.1%")
+_add(
+    USE,
+    use_commands.quote,
+    "order-engine quote SOL USDC 1",
+    "order-engine quote USDC SOL 250.75 --slippage 0.1%",
+    "order-engine quote SOL JUP --receive 500 --max-fee 0.0005SOL",
+)
 _add(USE, use_commands.cancel, "order-engine cancel ID")
 
 _add(TOOLS, tool_commands.doctor, "order-engine doctor", "order-engine doctor --target engine:50051")
 _add(TOOLS, tool_commands.wallet, "order-engine wallet", "WALLET_PATH=key.json order-engine wallet --create")
-_add(TOOLS, tool_commands.vectors, "order-engine vectors swaps.json.gz")
+_add(
+    TOOLS,
+    tool_commands.vectors,
+    "order-engine vectors swaps.json.gz",
+    "order-engine vectors tests/vectors/data/*.json.gz",
+)

@@ -6,6 +6,7 @@ from typing import Final
 
 from solders.hash import Hash
 from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 
 from order_engine.domain.paper import PAPER_GENESIS_PREFIX
 
@@ -30,6 +31,11 @@ def blockhash(genesis: Hash, height: int) -> Hash:
 def network_keypair(genesis: Hash, role: str) -> Keypair:
     """Return a key of the network itself (faucet, market): worthless anywhere else."""
     return Keypair.from_seed(hashlib.sha256(role.encode() + bytes(genesis)).digest())
+
+
+def lookup_table_address(genesis: Hash) -> Pubkey:
+    """Return where the default world keeps its address lookup table."""
+    return network_keypair(genesis, "lookup table").pubkey()
 
 
 def slot_of(height: int) -> int:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from fractions import Fraction
 from typing import Final
 
 from solders.clock import Clock
@@ -13,19 +14,25 @@ from solders.pubkey import Pubkey
 from order_engine.domain.amounts import U64_MAX, mul_div_floor
 from order_engine.domain.errors import PoolUnreadable, QuoteRefused
 from order_engine.domain.pool import AccountSnapshot, Pool, SwapRequest, Trader, missing_dependencies
-from order_engine.domain.tokens import associated_token_address
+from order_engine.domain.tokens import TOKENS_BY_SYMBOL, associated_token_address
 from order_engine.papernet.images import Changes, to_domain, token_holding
 from order_engine.papernet.machine import Machine
 from order_engine.papernet.noise import wander
 from order_engine.papernet.treasury import signed
 from order_engine.papernet.venues import POOL_OF_PROGRAM
-from order_engine.papernet.world import PoolSite
+from order_engine.papernet.world import STABLE_SYMBOLS, PoolSite
 
 _PPM: Final = 10**6
 _PPM_PER_BPS: Final = 100
 _TOO_CLOSE_PPM: Final = 20
 _PROBE_SHARE: Final = 100_000  # of the vault: small enough to tell the price
-_PAIR_PERIODS, _POOL_PERIODS = (8, 64, 512), (4, 16)
+_TOKEN_PERIODS, _POOL_PERIODS = (8, 64, 512), (4, 16)
+_STABLE_MINTS: Final = frozenset(str(TOKENS_BY_SYMBOL[symbol].mint) for symbol in STABLE_SYMBOLS)
+_TOKEN_SWING, _STABLE_SWING = Fraction(16), Fraction(1, 4)  # of what a price moves in one step
+_POOL_SWING: Final = Fraction(1, 2)
+_PARTS: Final = 16
+_MOST_TIMES: Final = 32  # a concentrated pool holds so much more at its price than its vaults say, at most
+_FLAT_TIMES: Final = 4  # where a trade does not move the price at all, as inside a bin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +93,8 @@ class Market:
                 return None
             if off_ppm > 0:  # the pool pays too little for token_in: somebody buys it
                 token_in, token_out = token_out, token_in
-            # the price goes by the square of what the reserves do
-            amount = mul_div_floor(self._vault_amount(address, token_in), abs(off_ppm), 2 * _PPM)
-            quote = pool.quote(_request(token_in, token_out, min(amount, U64_MAX)))
+            amount = self._amount_moving(pool, token_in, token_out, abs(off_ppm))
+            quote = pool.quote(_request(token_in, token_out, amount))
         except (PoolUnreadable, QuoteRefused):
             return None
         swap = pool.swap_instruction(quote, 1, self._trader_of(pool, token_in, token_out))
@@ -97,11 +103,33 @@ class Market:
 
     def _off_ppm(self, anchor: Anchor, step: int, paid: int) -> int:
         """Return how far the wanted price is above the pool's, at most what one step may move."""
-        pair = wander(f"{self._seed}:{anchor.token_in}:{anchor.token_out}", step, 16 * self._step_ppm, _PAIR_PERIODS)
-        own = wander(f"{self._seed}:{anchor.pool}", step, 2 * self._step_ppm, _POOL_PERIODS)
-        wanted = mul_div_floor(anchor.amount_out, _PPM + pair + own, _PPM)
+        value_in, value_out = (_PPM + self._value_ppm(mint, step) for mint in (anchor.token_in, anchor.token_out))
+        own = wander(f"{self._seed}:{anchor.pool}", step, int(_POOL_SWING * self._step_ppm), _POOL_PERIODS)
+        wanted = mul_div_floor(anchor.amount_out, value_in * (_PPM + own), value_out * _PPM)
         off_ppm = mul_div_floor(wanted - paid, _PPM, paid)
         return max(-self._step_ppm, min(self._step_ppm, off_ppm))
+
+    def _value_ppm(self, mint: str, step: int) -> int:
+        """Return how far a token's value is from its first one. One value a token: no way round is worth more."""
+        swing = _STABLE_SWING if mint in _STABLE_MINTS else _TOKEN_SWING
+        return wander(f"{self._seed}:{mint}", step, int(swing * self._step_ppm), _TOKEN_PERIODS)
+
+    def _amount_moving(self, pool: Pool, token_in: Pubkey, token_out: Pubkey, off_ppm: int) -> int:
+        """Return how much must be sold to move the pool's price by `off_ppm`, as two quotes tell.
+
+        Raises:
+            QuoteRefused: the pool does not pay for a first guess.
+        """
+        # with a constant product the price goes by the square of what the reserves do, the average price by half of it
+        guess = mul_div_floor(self._vault_amount(pool.address, token_in), off_ppm, 2 * _PPM)
+        whole, part = (
+            pool.quote(_request(token_in, token_out, min(U64_MAX, max(1, amount)))).amount_out
+            for amount in (guess, guess // _PARTS)
+        )
+        moved_ppm = mul_div_floor(part * _PARTS - whole, 2 * _PPM, part * (_PARTS - 1))
+        if moved_ppm < off_ppm // _MOST_TIMES:
+            return min(U64_MAX, _FLAT_TIMES * guess)
+        return min(U64_MAX, mul_div_floor(guess, off_ppm, max(moved_ppm, 1)))
 
     def _pool(self, address: Pubkey, clock: Clock) -> Pool:
         account = to_domain(self._machine.account(address))

@@ -1,9 +1,15 @@
-"""Swaps in the form in which they were recorded, where the engine sends a shorter one."""
+"""Swaps in the form in which they were recorded, where the engine sends a shorter one or does not send them."""
+
+from types import MappingProxyType
+from typing import Final
 
 from solders.instruction import Instruction
 
 from order_engine.domain.pool import Pool, Trader
 from order_engine.papernet.vector_file import Vector
+from order_engine.venues.meteora_damm_v2 import instructions as meteora_damm_v2
+from order_engine.venues.meteora_damm_v2.pool import MeteoraDammV2Pool
+from order_engine.venues.meteora_damm_v2.swap import SwapMode
 from order_engine.venues.raydium_amm_v4.instructions import (
     ACCOUNTS_V2,
     ACCOUNTS_WITH_TARGET_ORDERS,
@@ -20,6 +26,25 @@ from order_engine.venues.raydium_amm_v4.instructions import (
 from order_engine.venues.raydium_amm_v4.pool import RaydiumAmmV4Pool
 
 _TARGET_ORDERS_AT, _BIDS_AT, _TRADER_AT = 4, -9, -3
+
+_DAMM_MODES: Final = MappingProxyType(
+    {"exact_in": SwapMode.EXACT_IN, "partial_fill": SwapMode.PARTIAL_FILL, "exact_out": SwapMode.EXACT_OUT}
+)
+
+
+def meteora_damm_v2_form(pool: Pool, vector: Vector, trader: Trader) -> Instruction:
+    """Return the swap, also one that may be filled in part."""
+    if not isinstance(pool, MeteoraDammV2Pool):
+        raise TypeError(f"{pool} is of another venue")
+    return meteora_damm_v2.swap2(
+        pool.address,
+        pool.state,
+        pool.token_programs,
+        trader,
+        mode=_DAMM_MODES[vector.kind],
+        amount=vector.amount,
+        threshold=vector.threshold,
+    )
 
 
 def raydium_amm_v4_form(pool: Pool, vector: Vector, trader: Trader) -> Instruction:

@@ -1,11 +1,13 @@
-"""Replays recorded swaps through the emulated programs and the engine's quotes: both must agree to the last unit.
+"""Replays what was recorded of the real programs: swaps, instructions, addresses, tables of prices, transactions.
 
-Nothing is skipped: a venue that is not known here is a failure of each of its vectors.
+A swap goes through the emulated program and through the engine's quote, and both must agree to the last unit. Nothing
+is skipped: a venue, table or kind of record that is not known here is a failure of each of its vectors.
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -20,9 +22,14 @@ from order_engine.papernet.programs.raydium_amm_v4 import ERROR_CODES as AMM_V4_
 from order_engine.papernet.programs.raydium_amm_v4 import RaydiumAmmV4
 from order_engine.papernet.programs.raydium_clmm import RaydiumClmm
 from order_engine.papernet.programs.raydium_cpmm import RaydiumCpmm
-from order_engine.papernet.recorded_forms import raydium_amm_v4_form
+from order_engine.papernet.recorded_addresses import address_differences
+from order_engine.papernet.recorded_forms import meteora_damm_v2_form, raydium_amm_v4_form
+from order_engine.papernet.recorded_instructions import instruction_record_differences
+from order_engine.papernet.recorded_math import TABLES, table_checks
+from order_engine.papernet.recorded_transactions import transaction_differences
 from order_engine.papernet.replay_case import ReplayCase, ReplayVenue
-from order_engine.papernet.vector_file import VectorFile, VectorOutline, load_json
+from order_engine.papernet.replay_check import Check, UnusableFile, first_problem
+from order_engine.papernet.vector_file import Vector, VectorFile, VectorOutline, load_json
 from order_engine.venues.meteora_damm_v2 import layout as meteora_damm_v2
 from order_engine.venues.meteora_damm_v2.pool import MeteoraDammV2Pool
 from order_engine.venues.meteora_dlmm import layout as meteora_dlmm
@@ -108,7 +115,9 @@ REPLAY_VENUES: Final[Mapping[str, ReplayVenue]] = MappingProxyType(
         ),
         "raydium_cpmm": ReplayVenue(RaydiumCpmm(), RaydiumCpmmPool, _raydium_cpmm_fields),
         "raydium_clmm": ReplayVenue(RaydiumClmm(), RaydiumClmmPool, _raydium_clmm_fields),
-        "meteora_damm_v2": ReplayVenue(MeteoraDammV2(), MeteoraDammV2Pool, _meteora_damm_v2_fields),
+        "meteora_damm_v2": ReplayVenue(
+            MeteoraDammV2(), MeteoraDammV2Pool, _meteora_damm_v2_fields, recorded_form=meteora_damm_v2_form
+        ),
         "meteora_dlmm": ReplayVenue(MeteoraDlmm(), MeteoraDlmmPool, _meteora_dlmm_fields),
     }
 )
@@ -123,26 +132,88 @@ class Report:
 
 
 def replay_file(path: Path) -> Report:
-    """Replay a vector file, plain JSON or gzip. One that cannot be read, or holds no vectors, is one failure."""
+    """Replay a vector file of any kind, plain JSON or gzip.
+
+    Raises:
+        UnusableFile: it cannot be read, or holds nothing to replay.
+    """
+    checks = checks_of(path)
+    failures = tuple(filter(None, (check.failure() for check in checks)))
+    return Report(len(checks) - len(failures), failures)
+
+
+def checks_of(path: Path) -> Sequence[Check]:
+    """Return one check for each vector of a file, at least one.
+
+    Raises:
+        UnusableFile: it cannot be read, or holds nothing to replay.
+    """
     try:
-        document = load_json(path)
-        outline = VectorOutline.model_validate(document)
-        venue = REPLAY_VENUES.get(outline.venue)
-        if venue is None:
-            return Report(0, tuple(f"{vector.id}: unknown venue {outline.venue}" for vector in outline.vectors))
-        return _replay(venue, VectorFile.model_validate(document))
+        checks = tuple(_checks(load_json(path)))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        return Report(0, (f"{path}: not a vector file: {where}: {first['msg']}",))
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        return Report(0, (f"{path}: {error}",))
+        raise UnusableFile(f"{path}: not a vector file: {first_problem(error)}") from error
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as error:
+        raise UnusableFile(f"{path}: {error}") from error
+    if not checks:
+        raise UnusableFile(f"{path}: not a vector file: it holds no vectors")
+    return checks
 
 
-def _replay(venue: ReplayVenue, file: VectorFile) -> Report:
-    failures = []
-    for vector in file.vectors:
-        problems = ReplayCase.of(venue, file.pools[vector.pool], vector, file.user).problems()
-        if line := "; ".join(problems):
-            failures.append(f"{vector.id}: {line}")
-    return Report(len(file.vectors) - len(failures), tuple(failures))
+def _checks(document: object) -> Iterator[Check]:
+    if not isinstance(document, dict):
+        raise ValueError("not a vector file: no JSON object")
+    if "venue" in document:
+        yield from _swap_checks(document)
+    elif "vectors" in document:
+        yield from _record_checks(document["vectors"])
+    elif document.keys() & TABLES.keys():
+        yield from table_checks(document)
+    else:
+        raise ValueError("not a vector file: it has no venue, no vectors, and no table that is known here")
+
+
+def _swap_checks(document: Mapping[str, object]) -> Iterator[Check]:
+    outline = VectorOutline.model_validate(document)
+    venue = REPLAY_VENUES.get(outline.venue)
+    if venue is None:
+        for vector in outline.vectors:
+            yield Check(vector.id, partial(iter, [f"unknown venue {outline.venue}"]))
+        return
+    file = VectorFile.model_validate(document)
+    for one in file.vectors:
+        yield Check(one.id, partial(_swap_problems, venue, file, one))
+
+
+def _swap_problems(venue: ReplayVenue, file: VectorFile, vector: Vector) -> Iterator[str]:
+    return ReplayCase.of(venue, file.pools[vector.pool], vector, file.user).problems()
+
+
+Differences = Callable[[Mapping[str, object]], Iterator[str]]
+
+# a record is known by the field that only its kind has
+_RECORDS: Final[Mapping[str, Differences]] = MappingProxyType(
+    {
+        "instruction": instruction_record_differences,
+        "transaction_base64": transaction_differences,
+        "address": address_differences,
+    }
+)
+
+
+def _record_checks(records: object) -> Iterator[Check]:
+    if not isinstance(records, list):
+        raise ValueError("not a vector file: vectors is no list")
+    for number, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise ValueError(f"not a vector file: vectors.{number} is no JSON object")
+        compare = next((_RECORDS[field] for field in _RECORDS if field in record), _unknown)
+        yield Check(_name(number, record), partial(compare, record))
+
+
+def _unknown(_: Mapping[str, object]) -> Iterator[str]:
+    yield "neither a swap nor an instruction, an address or a transaction"
+
+
+def _name(number: int, record: Mapping[str, object]) -> str:
+    kind = record.get("type", "vector")
+    return str(record.get("id", f"{kind}[{number}]"))

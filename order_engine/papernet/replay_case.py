@@ -11,7 +11,6 @@ from order_engine.domain.errors import AmountTooSmall, EngineError, QuoteRefused
 from order_engine.domain.pool import (
     Account,
     AccountSnapshot,
-    ExactOutPool,
     ExactOutRequest,
     Pool,
     Quote,
@@ -20,6 +19,7 @@ from order_engine.domain.pool import (
     missing_dependencies,
 )
 from order_engine.papernet.programs import EmulatedProgram, ProgramError, RuntimeProgramError
+from order_engine.papernet.replay_check import instruction_differences
 from order_engine.papernet.token_ledger import TokenLedger, token_account_data
 from order_engine.papernet.vector_file import PoolDump, Vector
 
@@ -60,9 +60,10 @@ class ReplayCase:
 
     def problems(self) -> Iterator[str]:
         """Yield every difference to the record; none is a pass."""
+        if (self.vector.direction == "a_to_b") != (self.vector.user.mint_in == self.dump.address("mint_a")):
+            yield f"{self.vector.direction} does not fit its mints"
         yield from self._execution_problems()
-        if self.vector.kind in ("exact_in", "exact_out"):
-            yield from self._quote_problems()
+        yield from self._pool_problems()
 
     def _execution_problems(self) -> Iterator[str]:
         expected, ledger = self.vector.expected, TokenLedger(dict(self.accounts), self.dump.clock.epoch)
@@ -106,25 +107,31 @@ class ReplayCase:
         pool = self.dump.address("pool")
         yield from self.venue.pool_fields(pool, ledger.accounts[pool]).items()
 
-    def _quote_problems(self) -> Iterator[str]:
-        expected = self.vector.expected
+    def _pool_problems(self) -> Iterator[str]:
         try:
             pool = self._pool()
-            if self.venue.recorded_form is not None:
-                yield from self._form_problems(self.venue.recorded_form(pool, self.vector, self.trader))
+        except EngineError as error:
+            if self.vector.expected.ok:
+                yield f"pool unreadable: {error}"
+            return
+        if self.vector.kind == "partial_fill":  # the engine asks for all or nothing
+            yield from self._form_problems(self._form(pool, self._asked))
+        else:
+            yield from self._quote_problems(pool)
+
+    def _quote_problems(self, pool: Pool) -> Iterator[str]:
+        expected = self.vector.expected
+        try:
             quote = self._quote(pool)
         except QuoteRefused as refusal:
             if expected.ok and not (expected.amount_out == 0 and isinstance(refusal, AmountTooSmall)):
                 yield f"quote refused: {refusal}"
+            yield from self._form_problems(self._form(pool, self._asked))
             return
-        except EngineError as error:
-            if expected.ok:
-                yield f"pool unreadable: {error}"
-            return
-        if quote is not None:
-            yield from self._quote_differences(pool, quote)
+        yield from self._quote_differences(quote)
+        yield from self._form_problems(self._form(pool, quote if expected.ok else self._asked))
 
-    def _quote_differences(self, pool: Pool, quote: Quote) -> Iterator[str]:
+    def _quote_differences(self, quote: Quote) -> Iterator[str]:
         expected = self.vector.expected
         if not expected.ok or expected.amount_out == 0:
             if self._is_within_means(quote):
@@ -136,8 +143,6 @@ class ReplayCase:
             )
         if expected.fee not in (None, quote.fee_amount):
             yield f"quote takes a fee of {quote.fee_amount}, program {expected.fee}"
-        if self.venue.recorded_form is None:
-            yield from self._form_problems(self._built(pool, quote))
 
     def _is_within_means(self, quote: Quote) -> bool:
         """A quote is about the pool: what the trader holds and accepts is no matter of it."""
@@ -149,13 +154,32 @@ class ReplayCase:
         return accepted and quote.amount_in <= vector.user.in_balance
 
     def _form_problems(self, built: Instruction) -> Iterator[str]:
-        if built != self.vector.instruction.to_instruction():
-            yield "the instruction differs"
+        for line in instruction_differences(self.vector.instruction.to_instruction(), built):
+            yield f"the instruction differs: {line}"
 
-    def _built(self, pool: Pool, quote: Quote) -> Instruction:
-        if self.vector.kind == "exact_out" and isinstance(pool, ExactOutPool):
+    def _form(self, pool: Pool, quote: Quote) -> Instruction:
+        if self.venue.recorded_form is not None:
+            return self.venue.recorded_form(pool, self.vector, self.trader)
+        if self.vector.kind == "exact_out":
             return pool.exact_out_instruction(quote, self.vector.threshold, self.trader)
         return pool.swap_instruction(quote, self.vector.threshold, self.trader)
+
+    @property
+    def _asked(self) -> Quote:
+        """Return the swap as if it paid: what is refused was sent all the same."""
+        user, amount = self.vector.user, self.vector.amount
+        return Quote(
+            venue=self.venue.pool.VENUE,
+            pool=self.dump.address("pool"),
+            slot=self.dump.clock.slot,
+            token_in=user.mint_in,
+            token_out=user.mint_out,
+            amount_in=amount,
+            amount_out=amount,
+            fee_amount=0,
+            fee_token=user.mint_in,
+            price_impact_bps=0,
+        )
 
     def _pool(self) -> Pool:
         """Decode with exactly the accounts that the pool asks for."""
@@ -173,16 +197,11 @@ class ReplayCase:
             accounts={key: self.accounts[key] for key in needed & self.accounts.keys()},
         )
 
-    def _quote(self, pool: Pool) -> Quote | None:
-        """Ask for what the vector asks for; None when the pool does not quote that."""
+    def _quote(self, pool: Pool) -> Quote:
         user, amount = self.vector.user, self.vector.amount
         if self.vector.kind == "exact_in":
             return pool.quote(SwapRequest(token_in=user.mint_in, token_out=user.mint_out, amount_in=amount))
-        if isinstance(pool, ExactOutPool):
-            return pool.quote_exact_out(
-                ExactOutRequest(token_in=user.mint_in, token_out=user.mint_out, amount_out=amount)
-            )
-        return None
+        return pool.quote_exact_out(ExactOutRequest(token_in=user.mint_in, token_out=user.mint_out, amount_out=amount))
 
 
 def _differences(wanted: Mapping[str, int], found: Mapping[str, int]) -> Iterator[str]:

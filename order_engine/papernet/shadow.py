@@ -23,12 +23,11 @@ from order_engine.domain.tokens import TOKEN_PROGRAM
 from order_engine.papernet.fees import compute_budget
 from order_engine.papernet.images import to_domain, with_data
 from order_engine.papernet.outcome import custom
-from order_engine.papernet.programs import EmulatedProgram, ProgramError, RuntimeProgramError, SwapEffects
+from order_engine.papernet.programs import PANIC, EmulatedProgram, ProgramError, RuntimeProgramError, SwapEffects
 from order_engine.papernet.transactions import Keys
 
 Read = Callable[[Pubkey], Account | None]
 _ALWAYS_FAILS: Final = Instruction(TOKEN_PROGRAM, b"\xfe", [])
-_PANIC: Final = "ProgramFailedToComplete"
 _CONSTRAINT_MUT: Final = 2000  # Anchor: an account that changes must be writable
 
 
@@ -108,7 +107,7 @@ class ShadowBuilder:
             self._refuse(Refusal(index, reason, str(error), instruction.program_id))
             return
         except (ArithmeticError, ValueError, IndexError, struct.error) as error:
-            self._refuse(Refusal(index, _PANIC, f"panicked: {error}", instruction.program_id))
+            self._refuse(Refusal(index, PANIC, f"panicked: {error}", instruction.program_id))
             return
         for transfer in effects.transfers:
             self._add(index, transfer)

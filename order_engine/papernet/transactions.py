@@ -14,7 +14,7 @@ from order_engine.papernet.outcome import TransactionRefused
 
 MAX_TRANSACTION_BYTES: Final = 1_232
 MAX_ACCOUNT_LOCKS: Final = 64
-_TABLE_HEADER = 56  # of an address lookup table account
+TABLE_HEADER: Final = 56  # of an address lookup table account
 
 
 class MalformedTransaction(ValueError):
@@ -109,7 +109,7 @@ def resolve(message: VersionedMessage, read: Callable[[Pubkey], Account | None])
 def _table(account: Account | None) -> bytes:
     if account is None:
         raise TransactionRefused("AddressLookupTableNotFound")
-    return bytes(account.data)[_TABLE_HEADER:]
+    return bytes(account.data)[TABLE_HEADER:]
 
 
 def _entries(table: bytes, indexes: Sequence[int] | bytes) -> list[Pubkey]:

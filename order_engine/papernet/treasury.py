@@ -4,20 +4,18 @@ import secrets
 from collections.abc import Iterator
 
 from solders.hash import Hash
-from solders.instruction import AccountMeta, Instruction
+from solders.instruction import Instruction
 from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
-from order_engine.domain.tokens import ASSOCIATED_TOKEN_PROGRAM, WRAPPED_SOL, Token, associated_token_address
-from order_engine.papernet.images import SYSTEM_PROGRAM
+from order_engine.domain.tokens import WRAPPED_SOL, Token, associated_token_address
+from order_engine.papernet.token_instructions import create_token_account, transfer_checked
 from order_engine.papernet.world import FUND_LAMPORTS, FUND_USD, tokens_with_price, worth
 
 _MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
-_CREATE_IDEMPOTENT = b"\x01"
-_TRANSFER_CHECKED = b"\x0c"
 
 
 def signed(payer: Keypair, instructions: list[Instruction], blockhash: Hash) -> VersionedTransaction:
@@ -44,25 +42,13 @@ def _pay(faucet: Keypair, to: Pubkey, lamports: int) -> Instruction:
 
 def _send_tokens(faucet: Pubkey, to: Pubkey, token: Token) -> Iterator[Instruction]:
     source, target = (associated_token_address(owner, token.mint, token.token_program) for owner in (faucet, to))
-    yield Instruction(
-        ASSOCIATED_TOKEN_PROGRAM,
-        _CREATE_IDEMPOTENT,
-        [
-            AccountMeta(faucet, True, True),
-            AccountMeta(target, False, True),
-            AccountMeta(to, False, False),
-            AccountMeta(token.mint, False, False),
-            AccountMeta(SYSTEM_PROGRAM, False, False),
-            AccountMeta(token.token_program, False, False),
-        ],
-    )
-    yield Instruction(
-        token.token_program,
-        _TRANSFER_CHECKED + worth(token, FUND_USD).to_bytes(8, "little") + bytes([token.decimals]),
-        [
-            AccountMeta(source, False, True),
-            AccountMeta(token.mint, False, False),
-            AccountMeta(target, False, True),
-            AccountMeta(faucet, True, False),
-        ],
+    yield create_token_account(faucet, to, target, token.mint, token.token_program)
+    yield transfer_checked(
+        token_program=token.token_program,
+        source=source,
+        mint=token.mint,
+        destination=target,
+        owner=faucet,
+        amount=worth(token, FUND_USD),
+        decimals=token.decimals,
     )

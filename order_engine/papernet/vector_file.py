@@ -127,6 +127,7 @@ class Vector(_Model):
     id: str
     pool: str
     kind: Literal["exact_in", "exact_out", "partial_fill"]
+    direction: Literal["a_to_b", "b_to_a"]
     amount: int
     threshold: int
     user: TraderDump

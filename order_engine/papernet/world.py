@@ -1,11 +1,11 @@
-"""The default world: the known tokens at their mints, pools of ten pairs on one to three venues, a faucet, a trader."""
+"""The default world: the known tokens at their mints, pools of all venues, a faucet, a trader."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeAlias
 
 from solders.account import Account
 from solders.hash import Hash
@@ -20,10 +20,15 @@ from order_engine.domain.tokens import (
     Token,
     associated_token_address,
 )
-from order_engine.papernet.genesis import network_keypair
+from order_engine.papernet.genesis import lookup_table_address, network_keypair
 from order_engine.papernet.images import SYSTEM_PROGRAM, image, token_holding
 from order_engine.papernet.world_accounts import (
+    CLMM_CLOSE,
+    CLMM_TIGHT,
+    CLMM_WIDE,
     amm_v4_pool,
+    clmm_configs,
+    clmm_pool,
     cpmm_config,
     cpmm_pool,
     damm_pool,
@@ -31,15 +36,15 @@ from order_engine.papernet.world_accounts import (
     mint_account,
     token_account,
 )
+from order_engine.papernet.world_table import lookup_table
+
+Pair: TypeAlias = tuple[Token, Token]
 
 FAUCET_LAMPORTS: Final = 500_000_000 * 10**9
 FUND_LAMPORTS: Final = 10_000 * 10**9
 FUND_USD: Final = 1_000_000  # worth of each token that a funded wallet gets
 _TREASURY_USD: Final = 1_000 * FUND_USD
 _MARKET_USD: Final = 400_000_000
-_CPMM_USD, _AMM_V4_USD, _DAMM_USD = 2_000_000, 2_500_000, 3_000_000  # on each side of a pool
-_DLMM_USD: Final = 500_000
-
 MICRO_USD: Final[Mapping[str, int]] = MappingProxyType(
     {
         "SOL": 150_000_000,
@@ -52,19 +57,56 @@ MICRO_USD: Final[Mapping[str, int]] = MappingProxyType(
         "PYUSD": 1_000_000,
     }
 )
-PAIRS: Final = (
-    ("SOL", "USDC"),
-    ("SOL", "USDT"),
-    ("USDT", "USDC"),
-    ("JUP", "USDC"),
-    ("JUP", "SOL"),
-    ("BONK", "SOL"),
-    ("RAY", "USDC"),
-    ("mSOL", "SOL"),
-    ("PYUSD", "USDC"),
+STABLE_SYMBOLS: Final = frozenset({"USDC", "USDT", "PYUSD"})
+
+# Pools by venue: base, quote, and what each side is worth in USD. Together they make a market in which routing
+# matters. BONK trades against SOL only, PYUSD against USDC only: between these two it takes three hops. Other pairs
+# without a pool are two hops apart. The small pools are where a few thousand dollars go better in parts or by a hub.
+CPMM_POOLS: Final = (
+    ("SOL", "USDC", 2_000_000),
+    ("SOL", "USDT", 2_000_000),
+    ("USDT", "USDC", 2_000_000),
+    ("JUP", "USDC", 2_000_000),
+    ("JUP", "SOL", 400_000),
+    ("BONK", "SOL", 150_000),
+    ("RAY", "USDC", 120_000),
+    ("mSOL", "SOL", 2_000_000),
+    ("PYUSD", "USDC", 2_000_000),
 )
-DLMM_PAIRS: Final = (("SOL", "USDC"), ("USDT", "USDC"), ("JUP", "USDC"), ("PYUSD", "USDC"))
-AMM_V4_PAIRS: Final = (("SOL", "USDC"), ("SOL", "USDT"), ("SOL", "RAY"))  # of the first token program only
+DAMM_POOLS: Final = (
+    ("SOL", "USDC", 3_000_000),
+    ("SOL", "USDT", 3_000_000),
+    ("USDT", "USDC", 3_000_000),
+    ("JUP", "USDC", 3_000_000),
+    ("JUP", "SOL", 300_000),
+    ("BONK", "SOL", 200_000),
+    ("RAY", "USDC", 150_000),
+    ("mSOL", "SOL", 3_000_000),
+    ("PYUSD", "USDC", 3_000_000),
+)
+AMM_V4_POOLS: Final = (  # of the first token program only
+    ("SOL", "USDC", 2_500_000),
+    ("SOL", "USDT", 2_500_000),
+    ("SOL", "RAY", 2_500_000),
+    ("mSOL", "USDC", 60_000),
+    ("BONK", "SOL", 100_000),
+)
+DLMM_POOLS: Final = (
+    ("SOL", "USDC", 500_000),
+    ("USDT", "USDC", 500_000),
+    ("JUP", "USDC", 500_000),
+    ("BONK", "SOL", 8_000),
+    ("PYUSD", "USDC", 500_000),
+)
+CLMM_POOLS: Final = (
+    ("SOL", "USDC", 250_000, CLMM_WIDE),
+    ("JUP", "USDC", 150_000, CLMM_WIDE),
+    ("JUP", "USDT", 15_000, CLMM_WIDE),
+    ("RAY", "USDC", 8_000, CLMM_WIDE),
+    ("USDT", "USDC", 200_000, CLMM_TIGHT),
+    ("mSOL", "SOL", 200_000, CLMM_CLOSE),
+    ("PYUSD", "USDC", 200_000, CLMM_TIGHT),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,43 +140,47 @@ def default_world(genesis: Hash) -> World:
         faucet: image(SYSTEM_PROGRAM, b"", FAUCET_LAMPORTS),
         market: image(SYSTEM_PROGRAM, b"", FAUCET_LAMPORTS),
     }
-    sites: list[PoolSite] = []
-    accounts.update([cpmm_config(faucet)])
-    for base, quote in PAIRS:
-        _add_pools(accounts, sites, (TOKENS_BY_SYMBOL[base], TOKENS_BY_SYMBOL[quote]), creator=faucet)
-    for base, quote in AMM_V4_PAIRS:
-        tokens = TOKENS_BY_SYMBOL[base], TOKENS_BY_SYMBOL[quote]
-        _add(accounts, sites, tokens, amm_v4_pool(tokens, _worth_of(tokens, _AMM_V4_USD), faucet))
-    for base, quote in DLMM_PAIRS:
-        tokens = TOKENS_BY_SYMBOL[base], TOKENS_BY_SYMBOL[quote]
-        _add(accounts, sites, tokens, dlmm_pool(tokens, _worth_of(tokens, _DLMM_USD)))
+    accounts.update([cpmm_config(faucet), *clmm_configs(faucet)])
+    sites = [_stand(accounts, tokens, pool) for tokens, pool in _pools(faucet)]
     for token in tokens_with_price():
         _hold(accounts, token, market, worth(token, _MARKET_USD))
         if token.mint != WRAPPED_SOL:
             _hold(accounts, token, faucet, worth(token, _TREASURY_USD))
     accounts.update(_mints(accounts))
+    accounts[lookup_table_address(genesis)] = lookup_table(genesis, accounts, [site.pool for site in sites])
     return World(accounts, sites)
 
 
-def _add_pools(
-    accounts: dict[Pubkey, Account], sites: list[PoolSite], tokens: tuple[Token, Token], creator: Pubkey
-) -> None:
-    _add(accounts, sites, tokens, cpmm_pool(tokens, _worth_of(tokens, _CPMM_USD), creator))
-    _add(accounts, sites, tokens, damm_pool(tokens, _worth_of(tokens, _DAMM_USD)))
+def _pools(creator: Pubkey) -> Iterator[tuple[Pair, Iterator[tuple[Pubkey, Account]]]]:
+    """Yield the two tokens and the accounts of every pool, the pool itself first."""
+    for base, quote, usd in CPMM_POOLS:
+        tokens = _pair(base, quote)
+        yield tokens, cpmm_pool(tokens, _worth_of(tokens, usd), creator)
+    for base, quote, usd in DAMM_POOLS:
+        tokens = _pair(base, quote)
+        yield tokens, damm_pool(tokens, _worth_of(tokens, usd))
+    for base, quote, usd in AMM_V4_POOLS:
+        tokens = _pair(base, quote)
+        yield tokens, amm_v4_pool(tokens, _worth_of(tokens, usd), creator)
+    for base, quote, usd in DLMM_POOLS:
+        tokens = _pair(base, quote)
+        yield tokens, dlmm_pool(tokens, _worth_of(tokens, usd))
+    for base, quote, usd, config in CLMM_POOLS:
+        tokens = _pair(base, quote)
+        yield tokens, clmm_pool(tokens, _worth_of(tokens, usd), config, creator)
 
 
-def _add(
-    accounts: dict[Pubkey, Account],
-    sites: list[PoolSite],
-    tokens: tuple[Token, Token],
-    pool: Iterable[tuple[Pubkey, Account]],
-) -> None:
+def _pair(base: str, quote: str) -> Pair:
+    return TOKENS_BY_SYMBOL[base], TOKENS_BY_SYMBOL[quote]
+
+
+def _stand(accounts: dict[Pubkey, Account], tokens: Pair, pool: Iterable[tuple[Pubkey, Account]]) -> PoolSite:
     first, *others = pool
     accounts.update([first, *others])
-    sites.append(PoolSite(first[0], tokens[0].mint, tokens[1].mint))
+    return PoolSite(first[0], tokens[0].mint, tokens[1].mint)
 
 
-def _worth_of(tokens: tuple[Token, Token], usd: int) -> tuple[int, int]:
+def _worth_of(tokens: Pair, usd: int) -> tuple[int, int]:
     return worth(tokens[0], usd), worth(tokens[1], usd)
 
 

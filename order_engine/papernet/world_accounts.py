@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Final
 
 from solders.account import Account
@@ -22,6 +23,9 @@ from order_engine.venues.meteora_dlmm.arrays import encode_extension
 from order_engine.venues.meteora_dlmm.fresh_pool import bin_id_of, empty_oracle, spread
 from order_engine.venues.meteora_dlmm.fresh_pool import fresh_pool as fresh_dlmm_pool
 from order_engine.venues.raydium_amm_v4 import layout as amm_v4
+from order_engine.venues.raydium_clmm import layout as clmm
+from order_engine.venues.raydium_clmm.fresh_pool import around, empty_observation, sqrt_price_of
+from order_engine.venues.raydium_clmm.fresh_pool import fresh_pool as fresh_clmm_pool
 from order_engine.venues.raydium_cpmm import layout as cpmm
 
 CPMM_CONFIG: Final = cpmm.config_address(0)
@@ -29,6 +33,9 @@ CPMM_TRADE_FEE_RATE: Final = 2_500  # millionths
 DAMM_FEE_NUMERATOR: Final = 2_500_000  # of 10^9
 DLMM_BIN_STEP, DLMM_BASE_FACTOR, DLMM_BINS_PER_SIDE = 20, 10_000, 100  # 0.2 % and what volatility adds
 DLMM_VARIABLE_FEE_CONTROL: Final = 40_000
+CLMM_TIGHT, CLMM_CLOSE, CLMM_WIDE = 4, 3, 1  # configs: for prices that stay together, nearly do, and wander
+CLMM_TERMS: Final = MappingProxyType({CLMM_TIGHT: (100, 1), CLMM_CLOSE: (500, 10), CLMM_WIDE: (2_500, 60)})
+CLMM_WIDTHS: Final = (900, 13_860)  # ticks to each side: 9 %, fourfold; few, as each is another account of a swap
 _MINT: Final = struct.Struct("<I32sQBBI32s")
 _INITIALIZED: Final = 1
 _TRANSFER_FEE_CONFIG: Final = struct.pack("<HH", 1, 108) + bytes(108)  # no authorities, no fee
@@ -138,6 +145,51 @@ def dlmm_pool(tokens: tuple[Token, Token], reserves: tuple[int, int]) -> Iterato
         yield dlmm.extension_address(address), image(dlmm.PROGRAM_ID, encode_extension(address, pool.extension))
     for token, amount in zip(tokens, reserves, strict=True):
         yield dlmm.reserve_address(address, token.mint), token_account(token, address, amount)
+
+
+def clmm_configs(owner: Pubkey) -> Iterator[tuple[Pubkey, Account]]:
+    for index in CLMM_TERMS:
+        data = clmm.encode_config(_clmm_config(index, owner))
+        yield clmm.config_address(index), image(clmm.PROGRAM_ID, data)
+
+
+def clmm_pool(
+    tokens: tuple[Token, Token], reserves: tuple[int, int], config_index: int, owner: Pubkey
+) -> Iterator[tuple[Pubkey, Account]]:
+    """Yield the pool's accounts, the pool itself first."""
+    (token_0, amount_0), (token_1, amount_1) = sorted(
+        zip(tokens, reserves, strict=True), key=lambda held: bytes(held[0].mint)
+    )
+    config, price = _clmm_config(config_index, owner), sqrt_price_of(amount_0, amount_1)
+    address = clmm.pool_address(clmm.config_address(config_index), token_0.mint, token_1.mint)
+    pool = fresh_clmm_pool(
+        config,
+        mints=(token_0.mint, token_1.mint),
+        decimals=(token_0.decimals, token_1.decimals),
+        sqrt_price_x64=price,
+        positions=around((amount_0, amount_1), price, config.tick_spacing, CLMM_WIDTHS),
+    )
+    yield address, image(clmm.PROGRAM_ID, clmm.encode_pool(pool.state))
+    yield pool.state.observation, image(clmm.PROGRAM_ID, empty_observation(address))
+    for start, data in pool.arrays.items():
+        yield clmm.tick_array_address(address, start), image(clmm.PROGRAM_ID, data)
+    if pool.extension is not None:
+        yield clmm.bitmap_extension_address(address), image(clmm.PROGRAM_ID, pool.extension)
+    for token, amount in ((token_0, amount_0), (token_1, amount_1)):
+        yield clmm.vault_address(address, token.mint), token_account(token, address, amount)
+
+
+def _clmm_config(index: int, owner: Pubkey) -> clmm.AmmConfig:
+    trade_fee_rate, tick_spacing = CLMM_TERMS[index]
+    return clmm.AmmConfig(
+        index=index,
+        owner=owner,
+        protocol_fee_rate=120_000,
+        trade_fee_rate=trade_fee_rate,
+        tick_spacing=tick_spacing,
+        fund_fee_rate=40_000,
+        fund_owner=owner,
+    )
 
 
 def _flag(token: Token) -> int:

@@ -11,7 +11,8 @@ import pytest
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
-from order_engine.domain.order import Order, OrderId, OrderType, Route, RouteLeg
+from order_engine.domain.order import Order, OrderId, OrderType
+from order_engine.domain.route import Route, RouteLeg
 from order_engine.domain.tokens import NO_TRANSFER_FEE, TOKEN_PROGRAM, WRAPPED_SOL, Token
 from order_engine.usecases.swap_plan import swap_plan
 from order_engine.venues.raydium_cpmm import layout
@@ -65,8 +66,18 @@ def plan(token_in: Token, token_out: Token) -> list[Instruction]:
         fee_amount=1,
         fee_token=token_in.mint,
         share_bps=10_000,
+        min_amount_out=990,
+        max_amount_in=1_000,
     )
-    route = Route(legs=(leg,), amount_in=1_000, amount_out=999, min_amount_out=990, price_impact_bps=0, slot=1)
+    route = Route(
+        legs=(leg,),
+        amount_in=1_000,
+        max_amount_in=1_000,
+        amount_out=999,
+        min_amount_out=990,
+        price_impact_bps=0,
+        slot=1,
+    )
     now = datetime(2026, 1, 1, tzinfo=UTC)
     order = Order(
         order_id=OrderId(UUID(int=1)),
@@ -82,7 +93,7 @@ def plan(token_in: Token, token_out: Token) -> list[Instruction]:
         create_time=now,
         update_time=now,
     )
-    return list(swap_plan(order, route, pool, WALLET, 1).instructions)
+    return list(swap_plan(order, route, {pool.address: pool}, WALLET, 1).instructions)
 
 
 def form(instruction: Instruction) -> tuple[bytes, list[tuple[bool, bool]]]:

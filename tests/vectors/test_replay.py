@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 from order_engine.papernet.replay import replay_file
+from order_engine.papernet.replay_check import UnusableFile
 
 SOURCE: Final = Path(__file__).parent / "data" / "raydium_cpmm.json.gz"
 Document = dict[str, Any]
@@ -84,6 +85,29 @@ def test_another_error_than_the_recorded_one_is_a_failure(tmp_path: Path, one_re
     assert "refused with 2505 instead of 6005" in failure
 
 
+def test_what_was_sent_counts_in_a_refusal_too(tmp_path: Path, one_refusal: Document) -> None:
+    one_refusal["vectors"][0]["instruction"]["accounts"][3].update(is_signer=True)
+    (failure,) = replay_file(write(tmp_path, one_refusal)).failures
+    assert "the instruction differs: account 3: expected" in failure
+
+
+def test_a_direction_that_does_not_fit_the_mints_is_a_failure(tmp_path: Path, one_swap: Document) -> None:
+    vector = one_swap["vectors"][0]
+    vector["direction"] = "b_to_a" if vector["direction"] == "a_to_b" else "a_to_b"
+    (failure,) = replay_file(write(tmp_path, one_swap)).failures
+    assert "does not fit its mints" in failure
+
+
+def test_what_was_sent_counts_where_a_swap_may_be_filled_in_part(tmp_path: Path) -> None:
+    document: Document = json.loads(gzip.decompress(SOURCE.with_name("meteora_damm_v2.json.gz").read_bytes()))
+    partial = next(v for v in document["vectors"] if v["kind"] == "partial_fill" and v["expected"]["ok"])
+    path = write(tmp_path, {**document, "vectors": [partial]})
+    assert replay_file(path).failures == ()
+    partial["instruction"]["accounts"][9].update(is_signer=True)
+    (failure,) = replay_file(write(tmp_path, {**document, "vectors": [partial]})).failures
+    assert "the instruction differs: account 9" in failure
+
+
 def test_a_refusal_without_a_recorded_code_must_still_be_a_refusal(
     tmp_path: Path, one_refusal: Document, one_swap: Document
 ) -> None:
@@ -108,25 +132,24 @@ def test_every_vector_of_an_unknown_venue_is_a_failure(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("document", [{}, [], {"venue": "raydium_cpmm", "vectors": []}, {"venue": "x", "vectors": [1]}])
-def test_what_is_not_a_vector_file_is_one_failure(tmp_path: Path, document: object) -> None:
-    report = replay_file(write(tmp_path, document))
-    assert report.passed == 0
-    assert len(report.failures) == 1
-    assert "not a vector file" in report.failures[0]
+def test_what_is_not_a_vector_file_is_unusable(tmp_path: Path, document: object) -> None:
+    with pytest.raises(UnusableFile, match=r"vectors\.json: not a vector file"):
+        replay_file(write(tmp_path, document))
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"\x1f\x8bgarbage", gzip.compress(b"{}" * 99)[:-9], b"\xff\xfe"])
-def test_an_unreadable_file_is_one_failure(tmp_path: Path, content: bytes) -> None:
+def test_an_unreadable_file_is_unusable(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "broken"
     path.write_bytes(content)
-    report = replay_file(path)
-    assert (report.passed, len(report.failures)) == (0, 1)
+    with pytest.raises(UnusableFile, match="broken: "):
+        replay_file(path)
 
 
-def test_a_missing_file_is_one_failure(tmp_path: Path) -> None:
-    assert len(replay_file(tmp_path / "nothing.json.gz").failures) == 1
+def test_a_missing_file_is_unusable(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFile, match=r"nothing\.json\.gz"):
+        replay_file(tmp_path / "nothing.json.gz")
 
 
-def test_a_vector_without_its_pool_is_a_failure(tmp_path: Path, one_swap: Document) -> None:
-    (failure,) = replay_file(write(tmp_path, {**one_swap, "pools": {}})).failures
-    assert "is not in the file" in failure
+def test_a_vector_without_its_pool_makes_a_file_unusable(tmp_path: Path, one_swap: Document) -> None:
+    with pytest.raises(UnusableFile, match="is not in the file"):
+        replay_file(write(tmp_path, {**one_swap, "pools": {}}))

@@ -7,7 +7,7 @@ that balances, signatures and atomicity are the machine's own.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Final, Protocol
 
 from solders.clock import Clock
 from solders.instruction import AccountMeta, Instruction
@@ -16,6 +16,7 @@ from solders.pubkey import Pubkey
 from order_engine.domain.pool import Account
 
 ReadAccount = Callable[[Pubkey], Account | None]
+PANIC: Final = "ProgramFailedToComplete"  # the runtime's word for a program that panicked
 
 
 class ProgramError(Exception):

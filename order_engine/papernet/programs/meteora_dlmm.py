@@ -88,6 +88,8 @@ class MeteoraDlmm:
 def _owned(address: Pubkey, discriminator: bytes, read: ReadAccount) -> Account:
     account = anchor.existing(address, read)
     require(account.owner == PROGRAM_ID, anchor.ACCOUNT_OWNED_BY_WRONG_PROGRAM, f"the owner of {address}")
+    has_kind = len(account.data) >= len(discriminator)
+    require(has_kind, anchor.ACCOUNT_DISCRIMINATOR_NOT_FOUND, f"the data of {address}")
     require(account.data[:8] == discriminator, anchor.ACCOUNT_DISCRIMINATOR_MISMATCH, f"the kind of {address}")
     return account
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from solders.instruction import AccountMeta
 
-from order_engine.papernet.programs import ProgramError
+from order_engine.papernet.programs import ProgramError, anchor
 from order_engine.venues.meteora_dlmm.instructions import (
     ARGUMENTS,
     MEMO_PROGRAM,
@@ -19,7 +19,6 @@ from order_engine.venues.meteora_dlmm.instructions import (
 )
 
 _MEMO_POSITION: Final = 13
-_UNKNOWN_INSTRUCTION, _INSTRUCTION_UNREADABLE, _TOO_FEW_ACCOUNTS = 101, 102, 3005  # Anchor's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +60,14 @@ def decode_arguments(data: bytes) -> Arguments:
     """
     kind = data[:8]
     if kind not in (SWAP, SWAP2, SWAP_EXACT_OUT2):
-        raise ProgramError(_UNKNOWN_INSTRUCTION, f"unknown instruction {kind.hex()}")
+        raise ProgramError(anchor.INSTRUCTION_FALLBACK_NOT_FOUND, f"unknown instruction {kind.hex()}")
     try:
         first, second = ARGUMENTS.unpack_from(data, 8)
         hook_accounts = 0 if kind == SWAP else _hook_accounts(data, 8 + ARGUMENTS.size)
     except struct.error as unreadable:
-        raise ProgramError(_INSTRUCTION_UNREADABLE, f"unreadable instruction: {unreadable}") from unreadable
+        raise ProgramError(
+            anchor.INSTRUCTION_DID_NOT_DESERIALIZE, f"unreadable instruction: {unreadable}"
+        ) from unreadable
     is_exact_out = kind == SWAP_EXACT_OUT2
     return Arguments(
         is_exact_out=is_exact_out,
@@ -90,5 +91,5 @@ def named_accounts(accounts: Sequence[AccountMeta], arguments: Arguments) -> tup
         listed.insert(_MEMO_POSITION, AccountMeta(MEMO_PROGRAM, is_signer=False, is_writable=False))
     count = len(fields(SwapAccounts))
     if len(listed) < count + arguments.hook_accounts:
-        raise ProgramError(_TOO_FEW_ACCOUNTS, f"{len(accounts)} accounts are too few")
+        raise ProgramError(anchor.ACCOUNT_NOT_ENOUGH_KEYS, f"{len(accounts)} accounts are too few")
     return SwapAccounts(*listed[:count]), listed[count + arguments.hook_accounts :]

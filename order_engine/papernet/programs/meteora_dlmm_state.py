@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from order_engine.domain.amounts import U64_MAX
-from order_engine.papernet.programs import ProgramError
+from order_engine.papernet.programs import PANIC, ProgramError, RuntimeProgramError
 from order_engine.venues.meteora_dlmm.arrays import (
     OPEN_ORDER_AT,
     PROCESSED_REMAINING_AT,
@@ -59,7 +59,13 @@ def _add(data: bytearray, at: int, change: int) -> None:
 
 
 def observed(oracle: bytes, active_id: int, unix_timestamp: int) -> bytes:
-    """Return the oracle with the active bin's id added for every second since its last update."""
+    """Return the oracle with the active bin's id added for every second since its last update.
+
+    Raises:
+        RuntimeProgramError: the program panics, as the account is cut off.
+    """
+    if len(oracle) < _ORACLE_HEAD.size:
+        raise RuntimeProgramError(PANIC, f"an oracle of {len(oracle)} bytes")
     _, latest, in_use, _ = _ORACLE_HEAD.unpack_from(oracle)
     at = _ORACLE_HEAD.size + _SAMPLE.size * latest
     if in_use == 0 or at + _SAMPLE.size > len(oracle):

@@ -16,7 +16,7 @@ from solders.pubkey import Pubkey
 from order_engine.domain.errors import PoolUnreadable
 from order_engine.domain.pool import Account
 from order_engine.domain.tokens import TOKEN_PROGRAM, token_amount
-from order_engine.papernet.programs import ProgramError, ReadAccount, RuntimeProgramError, SwapEffects
+from order_engine.papernet.programs import PANIC, ProgramError, ReadAccount, RuntimeProgramError, SwapEffects
 from order_engine.papernet.token_instructions import transfer
 from order_engine.venues.raydium_amm_v4 import layout
 from order_engine.venues.raydium_amm_v4.instructions import (
@@ -53,7 +53,6 @@ ERROR_CODES: Final[Mapping[str, int]] = MappingProxyType(
         "InvalidUserToken": INVALID_USER_TOKEN,
     }
 )
-PANIC: Final = "ProgramFailedToComplete"
 _TOKEN_ACCOUNT_SIZE, _TOKEN_ACCOUNT_STATE, _LAST_TOKEN_STATE = 165, 108, 2
 _TOKEN_MINT: Final = slice(0, 32)
 

@@ -13,9 +13,8 @@ from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
 
 from order_engine.domain.tokens import Mint
-from order_engine.papernet.programs import ProgramError, ReadAccount, RuntimeProgramError, SwapEffects
+from order_engine.papernet.programs import PANIC, ProgramError, ReadAccount, RuntimeProgramError, SwapEffects, anchor
 from order_engine.papernet.programs.raydium_clmm_accounts import (
-    PANIC,
     Ahead,
     Loaded,
     SwapAccounts,
@@ -39,7 +38,6 @@ from order_engine.venues.raydium_clmm.refusals import (
 from order_engine.venues.raydium_clmm.tick_arrays import TickArray, decode_bitmap, ticks_ahead
 from order_engine.venues.raydium_clmm.walk import Walk, terms_of
 
-INSTRUCTION_UNKNOWN, INSTRUCTION_UNREADABLE = 101, 102
 _MOST_STEPS: Final = 1_000  # far beyond what 1.4 million compute units last for
 
 
@@ -87,10 +85,10 @@ class _Passed:
 
 def _decode(data: bytes) -> SwapArguments:
     if data[:8] != SWAP_V2:
-        raise ProgramError(INSTRUCTION_UNKNOWN, "only swap_v2 is known here")
+        raise ProgramError(anchor.INSTRUCTION_FALLBACK_NOT_FOUND, "only swap_v2 is known here")
     arguments = decode_arguments(data)
     if arguments is None:
-        raise ProgramError(INSTRUCTION_UNREADABLE, "instruction data cannot be read")
+        raise ProgramError(anchor.INSTRUCTION_DID_NOT_DESERIALIZE, "instruction data cannot be read")
     return arguments
 
 

@@ -13,16 +13,14 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.pool import Account
 from order_engine.domain.tokens import TOKEN_2022_PROGRAM, TOKEN_PROGRAM, Mint, decode_mint
-from order_engine.papernet.programs import ProgramError, ReadAccount, anchor
+from order_engine.papernet.programs import PANIC, ProgramError, ReadAccount, RuntimeProgramError, anchor
 from order_engine.papernet.programs.anchor import require
 from order_engine.venues.raydium_clmm import layout, tick_arrays
+from order_engine.venues.raydium_clmm.fresh_pool import OBSERVATION_DISCRIMINATOR, OBSERVATION_SIZE
 from order_engine.venues.raydium_clmm.instructions import MEMO_PROGRAM
 from order_engine.venues.raydium_clmm.tick_arrays import TickArray, decode_tick_array
 
 INVALID_VAULT: Final = 6025
-PANIC: Final = "ProgramFailedToComplete"
-OBSERVATION_DISCRIMINATOR: Final = bytes.fromhex("7aaec5358109a584")
-OBSERVATION_SIZE: Final = 4_483
 _OBSERVED_POOL: Final = slice(19, 51)
 
 Check = tuple[bool, int, str]
@@ -121,8 +119,15 @@ def check_vaults(named: SwapAccounts, loaded: Loaded) -> None:
 
 
 def check_observation(named: SwapAccounts, loaded: Loaded) -> None:
+    check_observation_size(loaded.observation_data)
     observed = loaded.observation_data[_OBSERVED_POOL]
     require(observed == bytes(named.pool.pubkey), anchor.REQUIRE_KEYS_EQ_VIOLATED, "the pool of observation_state")
+
+
+def check_observation_size(data: bytes) -> None:
+    """Panic where the account is cut off: the program maps its bytes without asking."""
+    if len(data) < OBSERVATION_SIZE:
+        raise RuntimeProgramError(PANIC, f"an observation account of {len(data)} bytes")
 
 
 def load_ahead(pool: Pubkey, state: layout.PoolState, metas: Iterable[AccountMeta], read: ReadAccount) -> Ahead:

@@ -12,7 +12,8 @@ from typing import Final
 from solders.pubkey import Pubkey
 
 from order_engine.domain.amounts import U64_MAX
-from order_engine.papernet.programs.raydium_clmm_accounts import Ahead, Loaded, LoadedArray
+from order_engine.papernet.programs import PANIC, RuntimeProgramError
+from order_engine.papernet.programs.raydium_clmm_accounts import Ahead, Loaded, LoadedArray, check_observation_size
 from order_engine.papernet.programs.raydium_clmm_rewards import Reward, decode_rewards, encode_rewards, updated
 from order_engine.venues.raydium_clmm import layout
 from order_engine.venues.raydium_clmm.refusals import MathOverflow
@@ -72,9 +73,16 @@ def accounts_after(
 
 
 def observed(data: bytes, unix_timestamp: int, tick: int) -> bytes:
-    """Return the observations after a swap that left `tick`. A young one is not followed by the next."""
+    """Return the observations after a swap that left `tick`. A young one is not followed by the next.
+
+    Raises:
+        RuntimeProgramError: the program panics, as the account is cut off or its latest observation beyond the last.
+    """
+    check_observation_size(data)
     changed = bytearray(data)
     (index,) = struct.unpack_from("<H", data, _INDEX)
+    if index >= _OBSERVATIONS:
+        raise RuntimeProgramError(PANIC, f"observation {index} of {_OBSERVATIONS}")
     now = unix_timestamp % 2**32
     if not data[_INITIALIZED]:
         changed[_INITIALIZED] = 1

@@ -16,7 +16,7 @@ from solders.pubkey import Pubkey
 from order_engine.domain.amounts import U64_MAX
 from order_engine.domain.pool import Account
 from order_engine.domain.tokens import TOKEN_PROGRAMS, Mint, decode_mint, token_amount
-from order_engine.papernet.programs import ProgramError, ReadAccount, RuntimeProgramError, SwapEffects, anchor
+from order_engine.papernet.programs import PANIC, ProgramError, ReadAccount, RuntimeProgramError, SwapEffects, anchor
 from order_engine.papernet.programs.raydium_cpmm_observation import observe
 from order_engine.papernet.token_instructions import transfer_checked
 from order_engine.venues.raydium_cpmm import layout
@@ -31,7 +31,6 @@ from order_engine.venues.raydium_cpmm.math import (
 from order_engine.venues.raydium_cpmm.pool import SWAP_BASE_INPUT, SWAP_BASE_OUTPUT
 
 NOT_APPROVED, EXCEEDED_SLIPPAGE, INVALID_VAULT = 6000, 6005, 6008
-PANIC: Final = "ProgramFailedToComplete"
 _TOKEN_ACCOUNT_STATE: Final = 108  # in a token account
 
 Check = tuple[bool, int, str]

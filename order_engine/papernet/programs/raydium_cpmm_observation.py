@@ -6,7 +6,10 @@ Source: raydium-io/raydium-cp-swap (Apache-2.0), commit 609780f, programs/cp-swa
 import struct
 from typing import Final
 
+from order_engine.papernet.programs import PANIC, RuntimeProgramError
+
 COUNT: Final = 100
+SIZE: Final = 4_075
 INTERVAL_SECONDS: Final = 15  # a younger observation is added to instead of followed by the next one
 _Q32: Final = 2**32
 _U128: Final = 2**128
@@ -18,9 +21,12 @@ def observe(data: bytes, unix_timestamp: int, reserves: tuple[int, int]) -> byte
     """Return the observation account after a swap on a pool that had `reserves` before it.
 
     Prices are Q32 and weighted by the seconds since the last update; the first swap only starts the clock.
+
+    Raises:
+        RuntimeProgramError: the program panics, as the account is cut off or its latest observation beyond the last.
     """
     changed = bytearray(data)
-    (index,) = struct.unpack_from("<H", data, _INDEX)
+    index = _latest(data)
     if not data[_INITIALIZED]:
         changed[_INITIALIZED] = 1
         _write(changed, index, unix_timestamp, (0, 0))
@@ -45,6 +51,15 @@ def observe(data: bytes, unix_timestamp: int, reserves: tuple[int, int]) -> byte
         struct.pack_into("<H", changed, _INDEX, index)
     struct.pack_into("<Q", changed, _LAST_UPDATE, unix_timestamp)
     return bytes(changed)
+
+
+def _latest(data: bytes) -> int:
+    if len(data) < SIZE:
+        raise RuntimeProgramError(PANIC, f"an observation account of {len(data)} bytes")
+    index: int = struct.unpack_from("<H", data, _INDEX)[0]
+    if index >= COUNT:
+        raise RuntimeProgramError(PANIC, f"observation {index} of {COUNT}")
+    return index
 
 
 def _read(data: bytes, index: int) -> tuple[int, int, int]:
