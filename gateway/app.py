@@ -16,6 +16,7 @@ from gateway.origins import OriginPolicy
 from gateway.pages import Pages
 from gateway.routing import WEBSOCKET, Router, route
 from gateway.settings import GatewaySettings
+from gateway.transcode import as_rpc_refusal
 from gateway.upstream import Upstream
 from protos.order_engine.v1 import order_service_pb2
 
@@ -77,14 +78,19 @@ class Gateway:
             send = _readable_by(origin, send) if origin is not None else send
             reply = await self._answer(scope, receive, send)
         except HttpError as error:
-            reply = error.reply
+            reply = self._refusal(scope, error.reply)
         except (ClientGone, SlowReader):
             return
         except Exception:  # noqa: BLE001 - the outermost loop: a bug must answer, too
             _log.exception("request_crashed", method=scope["method"], path=scope["path"])
-            reply = _BUG
+            reply = self._refusal(scope, _BUG)
         if reply is not None:
             await send_reply(scope, send, reply)
+
+    def _refusal(self, scope: Scope, reply: Reply) -> Reply:
+        """Give a refusal the shape that the asked part of the API documents."""
+        is_rpc = self._bridge is not None and self._bridge.speaks_for(scope["path"])
+        return as_rpc_refusal(reply) if is_rpc else reply
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> Reply | None:
         method, path = scope["method"], scope["path"]
@@ -112,7 +118,7 @@ class Gateway:
             handler, params = self._router.match(WEBSOCKET, scope["path"])
             await handler(Request(scope, receive, send, params))
         except HttpError as error:
-            await send_reply(scope, send, error.reply)
+            await send_reply(scope, send, self._refusal(scope, error.reply))
         except (SlowReader, OSError):
             _log.debug("client_gone", path=scope["path"])
 

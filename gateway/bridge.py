@@ -27,6 +27,7 @@ class RpcBridge:
         self._upstream = upstream
         self._file = file
         self._http_feeds: set[Feed] = set()
+        self._first_segments = [rule.path.split("/", 2)[1:2] for rule in rules_of(file)]
 
     @property
     def routes(self) -> Sequence[Route]:
@@ -38,6 +39,10 @@ class RpcBridge:
             else:
                 routes.append(route(rule.http_method, rule.path, partial(self._unary, rule)))
         return routes
+
+    def speaks_for(self, path: str) -> bool:
+        """Say whether a path is of the RPCs' part of the tree, also when none is there."""
+        return path.split("/", 2)[1:2] in self._first_segments
 
     def drain(self) -> None:
         """End the HTTP streams: their clients come again elsewhere. The server closes WebSockets by itself."""

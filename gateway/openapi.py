@@ -38,6 +38,9 @@ _ERRORS: Final[Mapping[str, str]] = {
     "503": "Temporarily unavailable: try again.",
     "default": "Any other refusal.",
 }
+_NOTHING_MORE: Final = (
+    "Server-sent events only: there is nothing after this sequence, and never will be. Do not reconnect."
+)
 
 
 class Comments:
@@ -84,7 +87,7 @@ def _operation(rule: Rule, comments: Comments) -> Json:
         "tags": [rule.rpc.containing_service.name],
         **comments.on(rule.rpc.full_name),
         "parameters": [_parameter(field, "path", comments) for field in in_path],
-        "responses": {"200": _answer(rule), **{code: _refusal(text) for code, text in _ERRORS.items()}},
+        "responses": {**_answers(rule), **{code: _refusal(text) for code, text in _ERRORS.items()}},
     }
     if rule.whole_body:
         properties = {field.json_name: _field(field, comments) for field in others}
@@ -103,10 +106,14 @@ def _parameter(field: FieldDescriptor, where: str, comments: Comments) -> Json:
     return {"name": name, "in": where, "required": in_path, "schema": _field(field, comments)}
 
 
-def _answer(rule: Rule) -> Json:
+def _answers(rule: Rule) -> Json:
     schema: Json = {"$ref": f"#/components/schemas/{rule.rpc.output_type.name}"}
     if not rule.rpc.server_streaming:
-        return {"description": "OK", "content": {"application/json": {"schema": schema}}}
+        return {"200": {"description": "OK", "content": {"application/json": {"schema": schema}}}}
+    return {"200": _frames(schema), "204": {"description": _NOTHING_MORE}}
+
+
+def _frames(schema: Json) -> Json:
     frame: Json = {"type": "object", "properties": {"result": schema, "error": {"$ref": "#/components/schemas/Error"}}}
     return {
         "description": "One frame for each message, the last may be an error. The same URL upgrades to a WebSocket.",

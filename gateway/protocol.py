@@ -10,7 +10,7 @@ from typing import Final
 import orjson
 from starlette.types import Scope
 from uvicorn._types import ASGISendEvent
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.http11 import Request
 
@@ -37,6 +37,7 @@ class AbortableHttpProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._unanswered: list[RequestResponseCycle] = []
         refused = self.counted.take(transport)
         if refused is not None:
             self._refused = True
@@ -46,6 +47,7 @@ class AbortableHttpProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_done()
+        self._answer_nobody()
         self.counted.give_back(self.transport)
         super().connection_lost(exc)
 
@@ -72,6 +74,11 @@ class AbortableHttpProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         extensions: dict[str, dict[object, object]] = {_EXTENSION: {"abort": self.transport.abort}}
         self.scope["extensions"] = extensions
+        if self.cycle is not None:
+            self._unanswered = [cycle for cycle in self._unanswered if not cycle.response_complete] + [self.cycle]
+
+    def eof_received(self) -> None:
+        self._answer_nobody()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(400, "Bad Request", msg)
@@ -84,8 +91,18 @@ class AbortableHttpProtocol(HttpToolsProtocol):
             self._head_timer.cancel()
         self._head_timer, self._head_bytes = None, 0
 
+    def _answer_nobody(self) -> None:
+        """Drop all answers, those to pipelined requests too: the transport is about to take nothing more.
+
+        uvicorn notices a turn later, and only for the last request; until then it writes, which fails loudly.
+        """
+        for cycle in self._unanswered:
+            cycle.disconnected = True
+            cycle.message_event.set()
+
     def _refuse(self, status: int, phrase: str, message: str) -> None:
         self._head_done()
+        self._answer_nobody()
         body = orjson.dumps({"error": message})
         head = f"HTTP/1.1 {status} {phrase}\r\ncontent-type: application/json; charset=utf-8\r\n"
         head += "retry-after: 1\r\n" if status in _TOO_MANY else ""

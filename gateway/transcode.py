@@ -3,7 +3,9 @@
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
+from dataclasses import replace
+from decimal import Decimal, InvalidOperation
+from math import isinf, nan
 from typing import Final, cast
 from urllib.parse import parse_qsl
 
@@ -19,10 +21,18 @@ from gateway.routes import Rule
 
 _TIMEOUT: Final = re.compile(r"([0-9]{1,8})([HMSmun])")
 _UNIT_SECONDS: Final[Mapping[str, float]] = {"H": 3600, "M": 60, "S": 1, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+_LONGEST_DEADLINE_SECONDS: Final = 365 * 24 * 3600.0  # a legal header says up to 11,000 years: the library overflows
 _NOT_FORWARDED: Final = re.compile(r"grpc-.*|x-owner-.*|x-forwarded-.*|.*-bin|:.*|host|content-.*|te|connection")
 _METADATA_KEY: Final = re.compile(r"[0-9a-z_.-]+")
 _METADATA_VALUE: Final = re.compile(r"[ -~]*")
 _LONGEST_INTEGER: Final = 40
+_BEFORE_ANY_RPC: Final[Mapping[int, StatusCode]] = {
+    403: StatusCode.PERMISSION_DENIED,
+    404: StatusCode.UNIMPLEMENTED,  # no such RPC
+    405: StatusCode.UNIMPLEMENTED,
+    408: StatusCode.DEADLINE_EXCEEDED,
+    500: StatusCode.INTERNAL,
+}
 _UNKNOWN_FIELD: Final = re.compile(r'has no field named "([^"]*)"')
 _MISFIT: Final = re.compile(r"(?:Failed to parse | at \w+\.)(\w+)")
 
@@ -72,7 +82,7 @@ def metadata_of(request: Request, token: str | None = None) -> tuple[tuple[str, 
 
 
 def deadline_of(request: Request, default: float | None) -> float | None:
-    """Return the seconds of the Grpc-Timeout header.
+    """Return the seconds of the Grpc-Timeout header, a year at most.
 
     Raises:
         HttpError: 400, malformed.
@@ -83,7 +93,7 @@ def deadline_of(request: Request, default: float | None) -> float | None:
     found = _TIMEOUT.fullmatch(values[0])
     if found is None:
         raise invalid("Grpc-Timeout: must be up to 8 digits and one of H M S m u n")
-    return int(found[1]) * _UNIT_SECONDS[found[2]]
+    return min(int(found[1]) * _UNIT_SECONDS[found[2]], _LONGEST_DEADLINE_SECONDS)
 
 
 def error_json(error: AioRpcError) -> dict[str, object]:
@@ -116,6 +126,17 @@ def invalid(message: str) -> HttpError:
     return HttpError(400, {"code": number, "message": message, "details": details})
 
 
+def as_rpc_refusal(reply: Reply) -> Reply:
+    """Say in an RPC's words what the bridge refused before it came to one: {error} becomes {code, message, details}."""
+    if not isinstance(reply.payload, dict) or "error" not in reply.payload:
+        return reply
+    text = str(reply.payload["error"])
+    if reply.status == 400:
+        return invalid(text).reply
+    code = _BEFORE_ANY_RPC.get(reply.status, StatusCode.UNKNOWN)
+    return replace(reply, payload={"code": code.value[0], "message": text, "details": []})
+
+
 def _misfit(error: ParseError) -> HttpError:
     """Name the field that a value does not fit, in our words: the library's own hold Python's."""
     text = str(error)
@@ -146,8 +167,12 @@ def _field_name(rule: Rule, name: str) -> str:
 
 def _json_object(body: bytes) -> dict[str, object]:
     try:
-        parsed: object = json.loads(body.decode("utf-8") or "{}", parse_float=_number, parse_int=_number)
-    except (UnicodeDecodeError, json.JSONDecodeError):
+        parsed: object = json.loads(
+            body.decode("utf-8") or "{}", parse_float=_number, parse_int=_number, parse_constant=_misfit_number
+        )
+        if b"\\u" in body:  # half a surrogate pair can only be escaped: the proto library crashes on it
+            json.dumps(parsed, ensure_ascii=False).encode()
+    except (UnicodeError, json.JSONDecodeError):
         raise invalid("body: not valid JSON") from None
     except RecursionError:
         raise invalid("body: nested too deeply") from None
@@ -157,10 +182,19 @@ def _json_object(body: bytes) -> dict[str, object]:
 
 
 def _number(text: str) -> int | float:
-    """Read whole numbers exactly, also 1e3: an amount must not pass through a float."""
+    """Read whole numbers exactly, also 1e3: an amount must not pass through a float, nor be rounded to a whole one."""
     if len(text) > _LONGEST_INTEGER:
         raise invalid("body: a number is too long")
-    value = Decimal(text)
+    try:
+        value = Decimal(text)
+    except InvalidOperation:  # an exponent that no decimal has
+        return _misfit_number(text)
     if value == value.to_integral_value() and value.adjusted() < _LONGEST_INTEGER:
         return int(value)
-    return float(text)
+    number = float(text)
+    return _misfit_number(text) if isinf(number) or number.is_integer() else number
+
+
+def _misfit_number(_: str) -> float:
+    """Return what no field takes, so that the field is named: the library crashes on an infinite enum."""
+    return nan

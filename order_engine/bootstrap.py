@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-import structlog
 from prometheus_client import CollectorRegistry
-from solders.hash import Hash
+from solders.pubkey import Pubkey
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from order_engine.adapters.metrics.backlog import BacklogMetrics
@@ -31,19 +30,21 @@ from order_engine.adapters.redis.broker import HintBroker
 from order_engine.adapters.redis.order_signals import RedisOrderSignals
 from order_engine.adapters.redis.task_queue import RedisTaskQueue
 from order_engine.adapters.solana.chain import ForeignEndpoint, SolanaChain, open_chain
-from order_engine.adapters.solana.pool_index import DiscoveredPools
+from order_engine.adapters.solana.endpoints import prove_patiently, take_in_late_endpoints
+from order_engine.adapters.solana.lookup_tables import ChainLookupTables
+from order_engine.adapters.solana.market import SolanaMarket
+from order_engine.adapters.solana.pool_index import DiscoveredPools, ListedPools
 from order_engine.adapters.solana.wallet import KeypairWallet, load_keypair
 from order_engine.adapters.system import RandomIdentifiers, SystemClock
 from order_engine.api.interceptors.clients import Clients, networks
 from order_engine.api.interceptors.quotas import QuotaLimits, Quotas
 from order_engine.api.server import serve
 from order_engine.api.services import Services
-from order_engine.domain.errors import ChainUnavailable, EngineError
+from order_engine.domain.errors import EngineError
 from order_engine.domain.paper import is_paper_network
 from order_engine.fault_points import FaultPoints
 from order_engine.settings import API_METRICS, WORKER_METRICS, Settings
 from order_engine.usecases.cancel_order import CancelOrder
-from order_engine.usecases.check_wallet import CheckWallet
 from order_engine.usecases.execute_order import ExecuteOrder, ExecutionPolicy
 from order_engine.usecases.explain_order import ExplainOrder
 from order_engine.usecases.find_route import FindRoute
@@ -52,16 +53,12 @@ from order_engine.usecases.get_quote import GetQuote
 from order_engine.usecases.get_token import GetToken
 from order_engine.usecases.list_orders import ListOrders
 from order_engine.usecases.list_tokens import ListTokens
-from order_engine.usecases.ports import AdmissionLimits, OrderClaims, OrderObserver, OrderStore
+from order_engine.usecases.ports import AdmissionLimits, LookupTables, Market, OrderClaims, OrderObserver, OrderStore
+from order_engine.usecases.read_wallet import ReadWallet
 from order_engine.usecases.stream_order_status import StreamOrderStatus
 from order_engine.usecases.submit_order import SubmitOrder
 from order_engine.venues import VENUES
 from order_engine.worker.run import WorkerPolicy, run_worker
-
-CHAIN_TRIES_AT_START = 60  # one a second: the chain may start later than we do
-PROVE_EVERY = timedelta(seconds=1)
-
-log = structlog.get_logger(__name__)
 
 
 class MissingSetting(EngineError):
@@ -77,6 +74,8 @@ class Shared:
     observer: OrderObserver
     signals: RedisOrderSignals
     chain: SolanaChain
+    market: Market
+    lookup_tables: LookupTables
     registry: CollectorRegistry
     faults: FaultPoints
 
@@ -98,13 +97,17 @@ async def _shared(settings: Settings, application_name: str) -> AsyncIterator[Sh
             poll_interval=timedelta(seconds=settings.watch_poll_seconds),
             namespace=settings.redis_namespace,
         )
-        chain = open_chain(settings.rpc_endpoints, on_call=ChainMetrics(registry).called)
+        calls = ChainMetrics(registry).called
+        chain = await stack.enter_async_context(open_chain(settings.rpc_endpoints, on_call=calls))
+        watched = faults.around("chain", chain)
         yield Shared(
             database,
             store,
             Observers(LoggingObserver(), orders),
             faults.around("signals", await stack.enter_async_context(signals)),
-            faults.around("chain", await stack.enter_async_context(chain)),
+            watched,
+            _market(settings, watched),
+            ChainLookupTables(watched, settings.tables),
             registry,
             faults,
         )
@@ -180,8 +183,8 @@ def _services(settings: Settings, shared: Shared, queue: RedisTaskQueue) -> Serv
             store=store, signals=signals, reread_every=timedelta(seconds=30 * settings.watch_poll_seconds)
         ),
         get_quote=GetQuote(
-            chain=shared.chain,
-            find_route=_find_route(settings, shared.chain),
+            find_route=_find_route(settings, shared),
+            read_wallet=_read_wallet(settings, shared.chain, settings.quoted_wallet),
             default_slippage_bps=settings.default_slippage_bps,
         ),
         get_token=GetToken(chain=shared.chain),
@@ -200,7 +203,7 @@ async def serve_worker(settings: Settings) -> None:
     keypair = load_keypair(settings.wallet_file)
     async with _shared(settings, "order_engine_worker") as shared, _metrics(settings, shared, WORKER_METRICS):
         await _check_chain(settings, shared.chain)
-        late = asyncio.create_task(_take_in_late_endpoints(shared.chain))
+        late = asyncio.create_task(take_in_late_endpoints(shared.chain, SystemClock()))
         limits = AdmissionLimits(
             max_in_flight=settings.max_in_flight, max_starts_per_minute=settings.max_starts_per_minute
         )
@@ -235,9 +238,13 @@ def _execute_order(settings: Settings, shared: Shared, claims: OrderClaims, wall
         observer=shared.observer,
         chain=shared.chain,
         wallet=shared.faults.around("wallet", wallet),
-        find_route=_find_route(settings, shared.chain),
-        check_wallet=CheckWallet(shared.chain, wallet.address),
-        venues={venue.VENUE: venue for venue in VENUES.values()},
+        market=shared.market,
+        lookup_tables=shared.lookup_tables,
+        read_wallet=_read_wallet(settings, shared.chain, wallet.address),
+        find_route=_find_route(settings, shared),
+        slippage_errors={
+            venue.VENUE: frozenset({venue.SLIPPAGE_ERROR, venue.EXCESS_INPUT_ERROR}) for venue in VENUES.values()
+        },
         clock=shared.faults.around("clock", SystemClock()),
         identifiers=RandomIdentifiers(),
         policy=ExecutionPolicy(
@@ -248,20 +255,35 @@ def _execute_order(settings: Settings, shared: Shared, claims: OrderClaims, wall
     )
 
 
-def _find_route(settings: Settings, chain: SolanaChain) -> FindRoute:
-    return FindRoute(
-        chain=chain,
-        pool_index=DiscoveredPools(chain, VENUES),
-        venues=VENUES,
+def _market(settings: Settings, chain: SolanaChain) -> SolanaMarket:
+    listed = settings.listed_pools
+    return SolanaMarket(
+        chain,
+        ListedPools(chain, VENUES, listed) if listed else DiscoveredPools(chain, VENUES),
+        VENUES,
+        refresh=timedelta(milliseconds=settings.market_refresh_ms),
         venue_timeout=timedelta(milliseconds=settings.venue_timeout_ms),
+    )
+
+
+def _find_route(settings: Settings, shared: Shared) -> FindRoute:
+    return FindRoute(
+        market=shared.market,
+        lookup_tables=shared.lookup_tables,
+        hubs=settings.hubs,
+        max_hops=settings.max_hops,
         compute_unit_price_micro_lamports=settings.compute_unit_price_micro_lamports,
     )
+
+
+def _read_wallet(settings: Settings, chain: SolanaChain, wallet: Pubkey | None) -> ReadWallet:
+    return ReadWallet(chain, wallet, settings.hubs)
 
 
 async def _check_chain(settings: Settings, chain: SolanaChain) -> None:
     """Sign on our own paper network only, unless live trading was asked for; and never on two chains at once."""
     try:
-        genesis = await _genesis_hash(chain)
+        genesis = await prove_patiently(chain, SystemClock())
     except ForeignEndpoint as error:
         raise MissingSetting(error.message) from error
     if not settings.live_trading and not is_paper_network(genesis):
@@ -269,26 +291,6 @@ async def _check_chain(settings: Settings, chain: SolanaChain) -> None:
             f"the chain with genesis hash {genesis} is not our paper network: "
             "set LIVE_TRADING=true to sign with real money"
         )
-
-
-async def _genesis_hash(chain: SolanaChain) -> Hash:
-    for _ in range(CHAIN_TRIES_AT_START - 1):
-        try:
-            return await chain.prove_endpoints()
-        except ChainUnavailable:
-            await SystemClock().sleep(PROVE_EVERY)
-    return await chain.prove_endpoints()
-
-
-async def _take_in_late_endpoints(chain: SolanaChain) -> None:
-    """Use an endpoint that was silent at the start as soon as it proves to be on our chain."""
-    while chain.silent_endpoints:
-        log.warning("endpoints_silent", endpoints=chain.silent_endpoints)
-        await SystemClock().sleep(10 * PROVE_EVERY)
-        try:
-            await chain.prove_endpoints()
-        except ForeignEndpoint as error:
-            log.error("endpoint_refused", error=error.message)  # noqa: TRY400 - not ours to debug
 
 
 def _require(settings: Settings, *names: str) -> None:

@@ -2,10 +2,13 @@
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from solders.pubkey import Pubkey
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -17,6 +20,28 @@ _SCHEMES: Final = {
     "redis_url": ("redis://", "rediss://", "unix://"),
     "solana_rpc_url": ("http://", "https://"),
 }
+
+
+def _parts(value: str) -> tuple[str, ...]:
+    """The parts of a comma-separated list."""
+    return tuple(filter(None, (part.strip() for part in value.split(","))))
+
+
+def _mint(text: str) -> "Pubkey":
+    from order_engine.domain.tokens import TOKENS_BY_SYMBOL
+
+    token = TOKENS_BY_SYMBOL.get(text)
+    return token.mint if token else _address(text)
+
+
+def _address(text: str) -> "Pubkey":
+    """Imports what it needs when it is needed: the command line's client commands start without it."""
+    from solders.pubkey import Pubkey
+
+    try:
+        return Pubkey.from_string(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a base58 address") from error
 
 
 class Settings(BaseSettings):
@@ -46,6 +71,18 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(6.0, gt=0, description="how long a silent worker keeps its order")
     orders_per_worker: int = Field(256, ge=1, description="orders one worker process works on at once")
     venue_timeout_ms: int = Field(250, ge=1, description="a venue slower than this is left out")
+    market_refresh_ms: int = Field(400, ge=0, description="oldest reading of a pool that a quote may rest on")
+    route_hubs: str = Field("SOL,USDC,USDT", description="tokens that a route may pass, symbols or mints")
+    max_hops: int = Field(3, ge=1, le=3, description="swaps in a row that a route may take; 1 = direct only")
+    pools: str = Field("", description="the only pools to trade on, addresses; unset: all that the chain has of a pair")
+    lookup_tables: str = Field(
+        "",
+        description="address lookup tables on chain, so that routes through more pools fit a transaction. "
+        "`up` sets that of its paper network",
+    )
+    wallet_address: str = Field(
+        "", description="whose missing token accounts a quote counts as cost; unset: none is missing. `up` sets it"
+    )
     poll_interval_ms: int = Field(400, ge=1, description="between looks for a sent transaction")
     watch_poll_seconds: float = Field(1.0, gt=0, description="how late a lost wake-up makes a watcher")
     drain_seconds: float = Field(10.0, ge=0, description="how long a stopping server finishes what it has")
@@ -77,15 +114,29 @@ class Settings(BaseSettings):
     @classmethod
     def _known_scheme(cls, value: str, info: ValidationInfo) -> str:
         schemes = _SCHEMES[info.field_name or ""]
-        for url in filter(None, (part.strip() for part in value.split(","))):
+        for url in _parts(value):
             if not url.startswith(schemes):
                 raise ValueError(f"must start with {' or '.join(schemes)}")
+        return value
+
+    @field_validator("route_hubs")
+    @classmethod
+    def _tokens(cls, value: str) -> str:
+        for part in _parts(value):
+            _mint(part)
+        return value
+
+    @field_validator("pools", "lookup_tables", "wallet_address")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for part in _parts(value):
+            _address(part)
         return value
 
     @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
-        for part in filter(None, (part.strip() for part in value.split(","))):
+        for part in _parts(value):
             ip_network(part, strict=False)
         return value
 
@@ -114,7 +165,23 @@ class Settings(BaseSettings):
 
     @property
     def rpc_endpoints(self) -> tuple[str, ...]:
-        return tuple(url.strip() for url in self.solana_rpc_url.split(",") if url.strip())
+        return _parts(self.solana_rpc_url)
+
+    @property
+    def hubs(self) -> "tuple[Pubkey, ...]":
+        return tuple(_mint(part) for part in _parts(self.route_hubs))
+
+    @property
+    def listed_pools(self) -> "tuple[Pubkey, ...]":
+        return tuple(_address(part) for part in _parts(self.pools))
+
+    @property
+    def tables(self) -> "tuple[Pubkey, ...]":
+        return tuple(_address(part) for part in _parts(self.lookup_tables))
+
+    @property
+    def quoted_wallet(self) -> "Pubkey | None":
+        return _address(self.wallet_address) if self.wallet_address else None
 
 
 class ClientSettings(BaseSettings):

@@ -7,6 +7,7 @@ from protos.order_engine.v1.order_service_pb2 import (
     ORDER_STATUS_CANCELLED,
     ORDER_STATUS_CONFIRMED,
     ORDER_STATUS_EXPIRED,
+    SWAP_MODE_EXACT_OUT,
     Order,
     OrderStatus,
     Token,
@@ -27,7 +28,7 @@ def order_view(order: Order, facts: OrderFacts) -> dict[str, str | None]:
         "order_type": "market",
         "token_in": _name(sold, order.token_in),
         "token_out": _name(bought, order.token_out),
-        "amount_in": fixed_text(order.amount_in, sold.decimals) if sold else None,
+        "amount_in": _amount_in(order, sold),
         "slippage": fixed_text(order.slippage_bps, len(str(BPS)) - 1),
         "status": _status(order),
         "dex_used": dex_family(order.route),
@@ -38,6 +39,14 @@ def order_view(order: Order, facts: OrderFacts) -> dict[str, str | None]:
         "created_at": iso_time(order.create_time),
         "updated_at": iso_time(order.update_time),
     }
+
+
+def _amount_in(order: Order, sold: Token | None) -> str | None:
+    """Return what is paid; an order for an exact amount out knows it only when it is filled."""
+    if sold is None or (order.swap_mode == SWAP_MODE_EXACT_OUT and not order.HasField("fill")):
+        return None
+    paid = order.fill.amount_in if order.swap_mode == SWAP_MODE_EXACT_OUT else order.amount_in
+    return fixed_text(paid, sold.decimals)
 
 
 def _name(token: Token | None, mint: str) -> str:

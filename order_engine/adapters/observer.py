@@ -6,7 +6,6 @@ import structlog
 
 from order_engine.domain.order import (
     AttemptFailed,
-    Candidate,
     Order,
     OrderCancelled,
     OrderEvent,
@@ -15,6 +14,7 @@ from order_engine.domain.order import (
     TransactionConfirmed,
     TransactionSigned,
 )
+from order_engine.domain.route import Candidate
 from order_engine.usecases.ports import OrderObserver
 
 log = structlog.get_logger("order_engine.orders")

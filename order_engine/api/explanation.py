@@ -6,7 +6,7 @@ from typing import Final
 
 from order_engine.api.translate import failure_message, order_message, route_message, timestamp, update_message
 from order_engine.domain.attempts import Attempt
-from order_engine.domain.order import Candidate
+from order_engine.domain.route import Candidate
 from order_engine.usecases.cancel_order import Cancellation, CancelVerdict
 from order_engine.usecases.explain_order import Explanation
 from order_engine.usecases.find_route import Decision
@@ -37,6 +37,7 @@ def quote_message(decision: Decision) -> pb.GetQuoteResponse:
     return pb.GetQuoteResponse(
         route=route_message(decision.route) if decision.route else None,
         candidates=[candidate_message(candidate) for candidate in decision.candidates],
+        slot=decision.slot,
     )
 
 
@@ -62,4 +63,5 @@ def candidate_message(candidate: Candidate) -> pb.Candidate:
         chosen=candidate.chosen,
         reject_reason=candidate.reject_reason,
         net_amount_out=candidate.net_amount_out,
+        net_amount_in=candidate.net_amount_in,
     )

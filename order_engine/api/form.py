@@ -17,6 +17,7 @@ from order_engine.domain.tokens import TOKENS_BY_MINT, TOKENS_BY_SYMBOL
 from order_engine.usecases.ports import PageKey
 
 SLIPPAGE_BPS_AT_MOST: Final = 5_000
+PRICE_IMPACT_BPS_AT_MOST: Final = 10_000
 PAGE_SIZE_DEFAULT: Final = 50
 PAGE_SIZE_AT_MOST: Final = 1_000
 
@@ -77,6 +78,16 @@ class Form:
     def amount(self, field: str, value: int) -> int:
         if value == 0:
             self.refuse(field, "must be greater than 0")
+        return value
+
+    def left_out(self, field: str, value: int, why: str) -> None:
+        """Refuse a field that has no meaning beside the others."""
+        if value != 0:
+            self.refuse(field, f"must be left out: {why}")
+
+    def price_impact_bps(self, field: str, value: int) -> int:
+        if value > PRICE_IMPACT_BPS_AT_MOST:
+            self.refuse(field, f"must be 0-{PRICE_IMPACT_BPS_AT_MOST}, not {value}")
         return value
 
     def slippage_bps(self, value: int) -> int:

@@ -61,5 +61,6 @@ class QuoteService(pb_grpc.QuoteServiceServicer):
         self._services = services
 
     async def GetQuote(self, request: pb.GetQuoteRequest, context: Context) -> pb.GetQuoteResponse:
-        swap, slippage_bps = translate.quote_terms(request)
-        return quote_message(await self._services.get_quote(swap, slippage_bps))
+        get_quote = self._services.get_quote
+        swap = translate.quote_terms(request, get_quote.default_slippage_bps)
+        return quote_message(await get_quote(swap))

@@ -21,13 +21,11 @@ from order_engine.domain.order import (
     OrderId,
     OrderStatus,
     OrderType,
-    Route,
     RouteChosen,
-    RouteLeg,
     TransactionConfirmed,
     TransactionSigned,
 )
-from order_engine.domain.pool import SwapRequest
+from order_engine.domain.route import Guards, Route, RouteLeg, SwapMode, SwapTerms
 from order_engine.domain.tokens import Token
 from order_engine.usecases.list_tokens import TokenPage
 from order_engine.usecases.submit_order import OrderTerms
@@ -43,6 +41,15 @@ _ORDER_TYPES_READ: Final[Mapping[pb.OrderType.ValueType, OrderType]] = MappingPr
     {pb.ORDER_TYPE_UNSPECIFIED: OrderType.MARKET} | {number: order_type for order_type, number in ORDER_TYPES.items()}
 )
 
+SWAP_MODES: Final[Mapping[SwapMode, pb.SwapMode.ValueType]] = MappingProxyType(
+    {swap_mode: pb.SwapMode.Value(f"SWAP_MODE_{swap_mode.name}") for swap_mode in SwapMode}
+)
+_SWAP_MODES_READ: Final[Mapping[pb.SwapMode.ValueType, SwapMode]] = MappingProxyType(
+    {pb.SWAP_MODE_UNSPECIFIED: SwapMode.EXACT_IN} | {number: swap_mode for swap_mode, number in SWAP_MODES.items()}
+)
+
+_SwapAsked = pb.SubmitOrderRequest | pb.GetQuoteRequest
+
 
 def order_terms(request: pb.SubmitOrderRequest, owner: str) -> OrderTerms:
     """Return what is asked for.
@@ -51,6 +58,7 @@ def order_terms(request: pb.SubmitOrderRequest, owner: str) -> OrderTerms:
         InvalidOrder: with one violation for each bad field.
     """
     form = Form()
+    swap_mode, _ = _exact_amount(form, request)
     terms = OrderTerms(
         owner=owner,
         request_id=form.identifier("request_id", request.request_id),
@@ -58,30 +66,37 @@ def order_terms(request: pb.SubmitOrderRequest, owner: str) -> OrderTerms:
         order_type=_order_type(form, request.order_type),
         token_in=form.token("token_in", request.token_in),
         token_out=form.token("token_out", request.token_out),
-        amount_in=form.amount("amount_in", request.amount_in),
+        swap_mode=swap_mode,
+        amount_in=request.amount_in,
+        amount_out=request.amount_out,
         slippage_bps=_slippage_bps(form, request),
+        guards=_guards(form, request),
     )
     _check_pair(form, terms.token_in, terms.token_out)
     form.check()
     return terms
 
 
-def quote_terms(request: pb.GetQuoteRequest) -> tuple[SwapRequest, int | None]:
-    """Return the swap asked for and its slippage, None for the default.
+def quote_terms(request: pb.GetQuoteRequest, default_slippage_bps: int) -> SwapTerms:
+    """Return what is asked for.
 
     Raises:
         InvalidOrder: with one violation for each bad field.
     """
     form = Form()
-    swap = SwapRequest(
+    swap_mode, amount = _exact_amount(form, request)
+    slippage_bps = _slippage_bps(form, request)
+    swap = SwapTerms(
         token_in=form.token("token_in", request.token_in),
         token_out=form.token("token_out", request.token_out),
-        amount_in=form.amount("amount_in", request.amount_in),
+        swap_mode=swap_mode,
+        amount=amount,
+        slippage_bps=default_slippage_bps if slippage_bps is None else slippage_bps,
+        guards=_guards(form, request),
     )
-    slippage_bps = _slippage_bps(form, request)
     _check_pair(form, swap.token_in, swap.token_out)
     form.check()
-    return swap, slippage_bps
+    return swap
 
 
 def order_id(text: str) -> OrderId:
@@ -113,6 +128,11 @@ def order_message(order: Order) -> pb.Order:
         create_time=timestamp(order.create_time),
         update_time=timestamp(order.update_time),
         sequence=order.sequence,
+        swap_mode=SWAP_MODES[order.swap_mode],
+        amount_out=order.amount_out,
+        max_price_impact_bps=order.guards.max_price_impact_bps,
+        max_total_fee_lamports=order.guards.max_total_fee_lamports,
+        max_quote_age_slots=order.guards.max_quote_age_slots,
     )
 
 
@@ -157,6 +177,11 @@ def route_message(route: Route) -> pb.Route:
         min_amount_out=route.min_amount_out,
         price_impact_bps=route.price_impact_bps,
         slot=route.slot,
+        swap_mode=SWAP_MODES[route.swap_mode],
+        max_amount_in=route.max_amount_in,
+        quote_age_slots=route.quote_age_slots,
+        network_fee_lamports=route.network_fee_lamports,
+        rent_lamports=route.rent_lamports,
     )
 
 
@@ -171,6 +196,9 @@ def _leg_message(leg: RouteLeg) -> pb.RouteLeg:
         fee_amount=leg.fee_amount,
         fee_token=str(leg.fee_token),
         share_bps=leg.share_bps,
+        price_impact_bps=leg.price_impact_bps,
+        min_amount_out=leg.min_amount_out,
+        max_amount_in=leg.max_amount_in,
     )
 
 
@@ -213,7 +241,32 @@ def _order_type(form: Form, number: pb.OrderType.ValueType) -> OrderType:
     return order_type
 
 
-def _slippage_bps(form: Form, request: pb.SubmitOrderRequest | pb.GetQuoteRequest) -> int | None:
+def _exact_amount(form: Form, request: _SwapAsked) -> tuple[SwapMode, int]:
+    """Read the one amount that is exact; the other one is the engine's to find."""
+    swap_mode = _SWAP_MODES_READ.get(request.swap_mode)
+    if swap_mode is None:
+        form.refuse("swap_mode", f"unknown swap mode {request.swap_mode}")
+        return SwapMode.EXACT_IN, 0
+    if swap_mode is SwapMode.EXACT_IN:
+        form.left_out("amount_out", request.amount_out, "SWAP_MODE_EXACT_IN takes amount_in alone")
+        return swap_mode, form.amount("amount_in", request.amount_in)
+    form.left_out("amount_in", request.amount_in, "SWAP_MODE_EXACT_OUT takes amount_out alone")
+    return swap_mode, form.amount("amount_out", request.amount_out)
+
+
+def _guards(form: Form, request: _SwapAsked) -> Guards:
+    """Read the bounds that are set: 0 is a bound."""
+    impact_bps = request.max_price_impact_bps if request.HasField("max_price_impact_bps") else None
+    if impact_bps is not None:
+        form.price_impact_bps("max_price_impact_bps", impact_bps)
+    return Guards(
+        max_price_impact_bps=impact_bps,
+        max_total_fee_lamports=request.max_total_fee_lamports if request.HasField("max_total_fee_lamports") else None,
+        max_quote_age_slots=request.max_quote_age_slots if request.HasField("max_quote_age_slots") else None,
+    )
+
+
+def _slippage_bps(form: Form, request: _SwapAsked) -> int | None:
     return form.slippage_bps(request.slippage_bps) if request.HasField("slippage_bps") else None
 
 

@@ -6,7 +6,9 @@ from typing import Final
 
 U64_MAX: Final = 2**64 - 1
 BPS_PER_PERCENT: Final = 100
+SOL_DECIMALS: Final = 9
 _DECIMAL: Final = re.compile(r"[0-9]{1,60}(\.[0-9]{0,60})?|\.[0-9]{1,60}")
+_FEE: Final = re.compile(r"([0-9.]{1,60}) ?(SOL|lamports?)", re.IGNORECASE)
 _INTEGER: Final = re.compile(r"[0-9]{1,60}")
 
 
@@ -53,19 +55,32 @@ def from_base_units(text: str) -> int:
     return _checked(int(text))
 
 
-def slippage_bps(text: str) -> int:
-    """Return "0.5%" as basis points, exactly.
+def basis_points(text: str, example: str) -> int:
+    """Return "0.5%" as basis points, exactly. `example` shows how to write it.
 
     Raises:
         BadAmount: not a percentage, finer than 0.01%, or above 100%.
     """
     number = text.removesuffix("%").rstrip()
     if not text.endswith("%") or not _DECIMAL.fullmatch(number):
-        raise BadAmount(f"{text!r} is not a percentage: write --slippage 0.5%, or --slippage-bps 50")
+        raise BadAmount(f"{text!r} is not a percentage: write {example}")
     bps = Decimal(number) * BPS_PER_PERCENT
     if bps != bps.to_integral_value() or bps > 100 * BPS_PER_PERCENT:
         raise BadAmount(f"{text} must be a multiple of 0.01% and at most 100%")
     return int(bps)
+
+
+def fee_lamports(text: str) -> int:
+    """Return "0.0005SOL" or "500000lamports" in lamports, exactly. A bare number could mean either: it is refused.
+
+    Raises:
+        BadAmount: no number with one of these units, finer than a lamport, or more than 64 bits hold.
+    """
+    written = _FEE.fullmatch(text)
+    if written is None:
+        raise BadAmount(f"{text!r} is not a fee: write --max-fee 0.0005SOL, or --max-fee 500000lamports")
+    sol = written[2].lower() == "sol"
+    return from_tokens(written[1], SOL_DECIMALS, "SOL") if sol else from_tokens(written[1], 0, "lamports")
 
 
 def percent(bps: int) -> str:
@@ -73,11 +88,11 @@ def percent(bps: int) -> str:
     return f"{trimmed(in_tokens(bps, 2))}%"
 
 
-def percent_less(amount: int, best: int) -> str:
-    """Say by how much `amount` is below `best`, to two significant digits."""
-    if best <= 0 or amount >= best:
+def percent_apart(amount: int, best: int) -> str:
+    """Say by how much `amount` differs from `best`, to two significant digits."""
+    if best <= 0 or amount == best:
         return "0%"
-    share = Decimal(best - amount) * 100 / Decimal(best)
+    share = Decimal(abs(best - amount)) * 100 / Decimal(best)
     return f"{share:.2f}%" if share >= 1 else f"{_two_digits(share)}%"
 
 

@@ -1,11 +1,9 @@
 """`explain`: why an order went the way it went."""
 
-from collections.abc import Iterable
-
 from rich.padding import Padding
 from rich.text import Text
 
-from order_engine.cli.amounts import percent
+from order_engine.cli import route_words
 from order_engine.cli.candidate_table import candidate_table
 from order_engine.cli.client import Output
 from order_engine.cli.engine import Engine
@@ -22,7 +20,9 @@ async def explain(engine: Engine, output: Output, order_id: str) -> int:
         output.message(reply)
         return DONE
     tokens = TokenBook(engine)
-    await tokens.learn(reply.order.token_in, reply.order.token_out, *_fee_tokens(reply.attempts))
+    candidates = [one.route for attempt in reply.attempts for one in attempt.candidates]
+    chosen = [update.route for update in reply.updates]
+    await tokens.learn(reply.order.token_in, reply.order.token_out, *route_words.mints(*candidates, *chosen))
     _heading(output, reply.order, tokens)
     for attempt in reply.attempts:
         _attempt(output, reply.order, attempt, tokens)
@@ -36,17 +36,12 @@ async def explain(engine: Engine, output: Output, order_id: str) -> int:
     return DONE
 
 
-def _fee_tokens(attempts: Iterable[pb.Attempt]) -> set[str]:
-    candidates = (one for attempt in attempts for one in attempt.candidates)
-    return {leg.fee_token for one in candidates for leg in one.route.legs if leg.fee_token}
-
-
 def _heading(output: Output, order: pb.Order, tokens: TokenBook) -> None:
     name = status_name(order.status)
     output.show(Text.assemble(f"order {order.order_id} ", (name, STATUS_STYLES.get(name, ""))))
-    swap = f"{tokens.amount(order.amount_in, order.token_in)} to {tokens.symbol(order.token_out)}"
     made = moment(order.create_time).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
-    output.show(f"{swap}, slippage at most {percent(order.slippage_bps)}, made {made}")
+    output.show(Text(f"{route_words.swap(order, tokens)}, made {made}"))
+    output.show(Text(", ".join(route_words.bounds(order))))
     if order.client_order_id:
         output.show(Text(f"client order id {order.client_order_id}"))
     if order.HasField("failure"):
@@ -57,7 +52,7 @@ def _attempt(output: Output, order: pb.Order, attempt: pb.Attempt, tokens: Token
     started = (moment(attempt.start_time) - moment(order.create_time)).total_seconds()
     output.show(f"\n[bold]Attempt {attempt.number} of {order.max_attempts}[/], started after {started:.3f} s")
     if attempt.candidates:
-        table = candidate_table(attempt.candidates, order.token_out, tokens, output.console.width)
+        table = candidate_table(attempt.candidates, order, tokens, output.console.width)
         output.show(Padding(table, (0, 0, 1, 0)))
     else:
         output.show("[dim]no candidates: it ended before the venues were asked[/]")

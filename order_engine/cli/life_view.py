@@ -31,7 +31,7 @@ STATUS_STYLES: Final = {
 }
 _WAITING_FOR: Final = {
     "pending": "waiting for a worker",
-    "routing": "asking every venue",
+    "routing": "looking for the best way",
     "building": "building, simulating, signing",
     "submitted": "sent, waiting for the chain",
 }
@@ -48,7 +48,7 @@ class PlainView:
         self._say(plain(step))
 
     def candidates(self, candidates: list[pb.Candidate]) -> None:
-        for line in candidate_lines(candidates, self._order.token_out, self._tokens):
+        for line in candidate_lines(candidates, self._order, self._tokens):
             self._say(f"{'':24}{line}")
 
     def lost(self, after_sequence: int) -> None:
@@ -84,7 +84,7 @@ class TerminalView:
         self._await(_WAITING_FOR.get(step.status, ""))
 
     def candidates(self, candidates: list[pb.Candidate]) -> None:
-        table = candidate_table(candidates, self._order.token_out, self._tokens, self._console.width)
+        table = candidate_table(candidates, self._order, self._tokens, self._console.width, brief=True)
         self._console.print(Padding(table, (1, 0)))
 
     def lost(self, after_sequence: int) -> None:

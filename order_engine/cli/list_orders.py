@@ -9,6 +9,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from order_engine.cli import route_words
 from order_engine.cli.client import BadUsage, Output
 from order_engine.cli.engine import Engine
 from order_engine.cli.exits import DONE
@@ -32,7 +33,8 @@ async def list_orders(engine: Engine, output: Output, request: pb.ListOrdersRequ
         output.say("no orders")
         return DONE
     tokens = TokenBook(engine)
-    await tokens.learn(*{mint for order in reply.orders for mint in (order.token_in, order.token_out)})
+    mints = {mint for order in reply.orders for mint in (order.token_in, order.token_out)}
+    await tokens.learn(*mints, *route_words.mints(*(order.route for order in reply.orders)))
     output.show(_table(reply.orders, tokens, datetime.now(UTC)))
     if reply.next_page_token:
         output.show(f"\n[dim]more with[/] --page-token {reply.next_page_token}", soft_wrap=True)
@@ -70,11 +72,12 @@ def _table(orders: Sequence[pb.Order], tokens: TokenBook, now: datetime) -> Tabl
 
 
 def _swap(order: pb.Order, tokens: TokenBook) -> str:
-    paid = tokens.amount(order.amount_in, order.token_in)
     if order.HasField("fill"):
-        return f"{paid} → {tokens.amount(order.fill.amount_out, order.token_out)}"
+        paid, got = order.fill.amount_in or order.amount_in, order.fill.amount_out
+        way = f" {route_words.short_name(order.route, tokens)}" if len(route_words.hops(order.route)) > 1 else ""
+        return f"{tokens.amount(paid, order.token_in)} → {tokens.amount(got, order.token_out)}{way}"
     why = f", {order.failure.reason}" if order.HasField("failure") else ""
-    return f"{paid} → {tokens.symbol(order.token_out)}{why}"
+    return f"{route_words.swap(order, tokens, '→')}{why}"
 
 
 def age(elapsed: timedelta) -> str:

@@ -12,11 +12,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from order_engine.cli import route_words
 from order_engine.cli.client import Output, ending
 from order_engine.cli.engine import Engine
 from order_engine.cli.exits import DONE, FAILED
 from order_engine.cli.life_view import STATUS_STYLES, plain
-from order_engine.cli.order_life import TERMINAL, describe, follow, venues
+from order_engine.cli.order_life import TERMINAL, describe, follow
 from order_engine.cli.token_book import TokenBook
 from protos.order_engine.v1 import order_service_pb2 as pb
 
@@ -32,7 +33,7 @@ class Row:
     order: pb.Order
     status: pb.OrderStatus.ValueType = pb.ORDER_STATUS_PENDING
     attempt: int = 0
-    venue: str = ""
+    way: str = ""
     outcome: str = ""
     seconds: float = 0.0
 
@@ -59,6 +60,7 @@ async def watch_many(
 
 async def _follow(engine: Engine, output: Output, row: Row, tokens: TokenBook, give_up_seconds: float) -> None:
     async for update in follow(engine.orders, row.order.order_id, after=0, give_up_seconds=give_up_seconds):
+        await tokens.learn(*route_words.mints(update.route))
         step = describe(update, row.order, tokens)
         row.status, row.attempt, row.seconds = update.status, update.attempt, step.seconds
         _note(row, update, tokens)
@@ -71,13 +73,20 @@ async def _follow(engine: Engine, output: Output, row: Row, tokens: TokenBook, g
 def _note(row: Row, update: pb.OrderStatusUpdate, tokens: TokenBook) -> None:
     match update.WhichOneof("detail"):
         case "route":
-            row.venue, row.outcome = venues(update.route), ""
+            row.way, row.outcome = route_words.short_name(update.route, tokens), ""
         case "fill":
-            row.outcome = tokens.number(update.fill.amount_out, row.order.token_out)
+            row.outcome = _result(update.fill, row.order, tokens)
         case "failure":
             row.outcome = update.failure.reason
         case "retry":
             row.outcome = update.retry.cause.reason
+
+
+def _result(fill: pb.Fill, order: pb.Order, tokens: TokenBook) -> str:
+    """Return what was got; for an exact amount out, what was paid for it."""
+    if route_words.is_exact_out(order):
+        return tokens.number(fill.amount_in, order.token_in)
+    return tokens.number(fill.amount_out, order.token_out)
 
 
 class Screen:
@@ -106,9 +115,10 @@ class Screen:
 
     def _table(self, rows: Sequence[Row]) -> Table:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), header_style="dim", show_edge=False, pad_edge=False)
-        for title in ("order", "status", "venue"):
+        for title in ("order", "status", "way"):
             table.add_column(title, no_wrap=True)
-        table.add_column("got", justify="right", no_wrap=True, min_width=10)
+        paid = any(route_words.is_exact_out(row.order) for row in rows)
+        table.add_column("paid" if paid else "got", justify="right", no_wrap=True, min_width=10)
         timed = self._console.width >= _WITH_TIME
         if timed:
             table.add_column("after", justify="right", no_wrap=True)
@@ -123,7 +133,7 @@ def _cells(row: Row) -> Sequence[RenderableType]:
     return (
         row.order.order_id,
         Text(f"{name}{tries}", style=STATUS_STYLES.get(name, "")),
-        row.venue,
+        row.way,
         Text(row.outcome, style="" if row.status == pb.ORDER_STATUS_CONFIRMED else "yellow"),
     )
 

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 import grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from order_engine.cli import route_words
 from order_engine.cli.engine import Engine
 from order_engine.cli.refused import reason
 from order_engine.cli.token_book import TokenBook
@@ -54,9 +55,12 @@ async def tell_life(
     """
     updates = follow(engine.orders, order.order_id, after=after, give_up_seconds=give_up_seconds, lost=view.lost)
     async for update in updates:
+        await tokens.learn(*route_words.mints(update.route))
         view.step(describe(update, order, tokens))
         if update.HasField("route"):
-            view.candidates(await _candidates(engine, order.order_id, update.attempt))
+            candidates = await _candidates(engine, order.order_id, update.attempt)
+            await tokens.learn(*route_words.mints(*(one.route for one in candidates)))
+            view.candidates(candidates)
     request = pb.GetOrderRequest(order_id=order.order_id)
     return await engine.orders.GetOrder(request, timeout=engine.timeout)
 
@@ -116,10 +120,6 @@ def moment(timestamp: Timestamp) -> datetime:
     return timestamp.ToDatetime(tzinfo=UTC)
 
 
-def venues(route: pb.Route) -> str:
-    return " + ".join(dict.fromkeys(leg.venue for leg in route.legs))
-
-
 def told_failure(failure: pb.Failure) -> str:
     return f"{failure.reason}: {failure.message}" if failure.message else failure.reason
 
@@ -127,8 +127,7 @@ def told_failure(failure: pb.Failure) -> str:
 def _facts(update: pb.OrderStatusUpdate, order: pb.Order, tokens: TokenBook) -> Iterator[str]:
     match update.WhichOneof("detail"):
         case "route":
-            yield f"{venues(update.route)} quotes {tokens.amount(update.route.amount_out, order.token_out)}"
-            yield f"at least {tokens.amount(update.route.min_amount_out, order.token_out)}, enforced on chain"
+            yield from route_words.told(update.route, order, tokens)
         case "transaction":
             yield f"recorded, then sent; valid to block height {update.transaction.last_valid_block_height}"
             yield update.transaction.signature

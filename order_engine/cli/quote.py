@@ -1,54 +1,64 @@
 """`quote`: what every venue would pay now."""
 
 from rich.padding import Padding
+from rich.text import Text
 
-from order_engine.cli.amounts import percent
+from order_engine.cli import route_words
 from order_engine.cli.candidate_table import candidate_table
 from order_engine.cli.client import Output
 from order_engine.cli.engine import Engine
 from order_engine.cli.exits import DONE, FAILED
-from order_engine.cli.order_life import venues
-from order_engine.cli.submit import amount
+from order_engine.cli.route_words import is_exact_out
 from order_engine.cli.token_book import TokenBook
+from order_engine.cli.wish import Wish, amounts, quote_request
 from protos.order_engine.v1 import order_service_pb2 as pb
 
 
-async def quote(
-    engine: Engine,
-    output: Output,
-    pair: tuple[str, str],
-    amount_text: str,
-    *,
-    in_base_units: bool,
-    slippage_bps: int | None,
-) -> int:
-    """Return 0 when a venue would fill the swap, 1 when none would."""
-    token_in, token_out = pair
+async def quote(engine: Engine, output: Output, wish: Wish) -> int:
+    """Return 0 when there is a way to swap, 1 when there is none."""
     tokens = TokenBook(engine)
-    amount_in = await amount(tokens, token_in, amount_text, in_base_units=in_base_units)
-    request = pb.GetQuoteRequest(token_in=token_in, token_out=token_out, amount_in=amount_in, slippage_bps=slippage_bps)
+    request = quote_request(wish, await amounts(tokens, wish))
     reply = await engine.quotes.GetQuote(request, timeout=engine.timeout)
     if output.json:
         output.message(reply)
     else:
-        await tokens.learn(token_in, token_out)
-        await _show(output, reply, request, tokens)
+        await tokens.learn(wish.token_in, wish.token_out, *route_words.mints(*(one.route for one in reply.candidates)))
+        _show(output, reply, request, tokens)
     return DONE if reply.HasField("route") else FAILED
 
 
-async def _show(output: Output, reply: pb.GetQuoteResponse, request: pb.GetQuoteRequest, tokens: TokenBook) -> None:
-    pay = tokens.amount(request.amount_in, request.token_in)
-    mint_out = request.token_out
-    await tokens.learn(*{leg.fee_token for one in reply.candidates for leg in one.route.legs if leg.fee_token})
-    console = output.console
+def _show(output: Output, reply: pb.GetQuoteResponse, request: pb.GetQuoteRequest, tokens: TokenBook) -> None:
     if reply.HasField("route"):
-        route = reply.route
-        got, least = tokens.amount(route.amount_out, mint_out), tokens.amount(route.min_amount_out, mint_out)
-        output.show(f"{pay} buys [bold]{got}[/] on {venues(route)}")
-        impact = percent(route.price_impact_bps) if route.price_impact_bps else "below 0.01%"
-        output.show(f"[dim]at least {least} guaranteed, impact {impact}, slot {route.slot}[/]")
+        output.show(_offer(reply.route, request, tokens))
+        for line in _terms(reply, request, tokens):
+            output.show(Text(line, style="dim"))
     else:
-        output.show(f"[yellow]No venue would swap {pay} to {tokens.symbol(mint_out)} now.[/]")
+        output.show(Text(f"Nobody would swap {route_words.swap(request, tokens)} now.", style="yellow"))
+        if reply.slot:
+            output.show(Text(f"seen at slot {reply.slot}", style="dim"))
     if reply.candidates:
-        table = candidate_table(reply.candidates, mint_out, tokens, console.width)
+        table = candidate_table(reply.candidates, request, tokens, output.console.width)
         output.show(Padding(table, (1, 0, 0, 0)))
+
+
+def _offer(route: pb.Route, request: pb.GetQuoteRequest, tokens: TokenBook) -> Text:
+    paid, got = tokens.amount(route.amount_in, request.token_in), tokens.amount(route.amount_out, request.token_out)
+    several_hops = len(route_words.hops(route)) > 1
+    way = route_words.short_name(route, tokens) if several_hops else f"on {route_words.pools(route)}"
+    if is_exact_out(request):
+        return Text.assemble((paid, "bold"), f" buys exactly {got} {way}")
+    return Text.assemble(f"{tokens.amount(request.amount_in, request.token_in)} buys ", (got, "bold"), f" {way}")
+
+
+def _terms(reply: pb.GetQuoteResponse, request: pb.GetQuoteRequest, tokens: TokenBook) -> list[str]:
+    route = reply.route
+    price = f"{route_words.guaranteed(request, route, tokens)}, enforced on chain"
+    terms = [f"{price}; impact {route_words.impact(route.price_impact_bps)}"]
+    if route.network_fee_lamports:
+        rent = f", rent {route_words.sol(route.rent_lamports)} for token accounts that stay open"
+        terms.append(f"network fee {route_words.sol(route.network_fee_lamports)}{rent if route.rent_lamports else ''}")
+    if rests := route_words.leftovers(route, tokens):
+        terms.append(f"about {' and '.join(rests)} stay in the wallet, unspent between the hops")
+    age = f"{route_words.slots(route.quote_age_slots)} old" if route.quote_age_slots else "the newest"
+    terms.append(f"quoted at slot {route.slot}, {age}")
+    return terms

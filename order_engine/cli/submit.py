@@ -8,13 +8,14 @@ from uuid import uuid4
 
 import grpc
 
-from order_engine.cli.amounts import from_base_units, from_tokens
-from order_engine.cli.client import BadUsage, Output
+from order_engine.cli import route_words
+from order_engine.cli.client import Output
 from order_engine.cli.engine import Engine
 from order_engine.cli.many_orders import watch_many
 from order_engine.cli.order_life import status_name
 from order_engine.cli.token_book import TokenBook
 from order_engine.cli.watch import show_life, watch_as_json
+from order_engine.cli.wish import Amounts, Wish, amounts, order_request
 from protos.order_engine.v1 import order_service_pb2 as pb
 
 _AT_ONCE = 64
@@ -24,14 +25,10 @@ _UNKNOWN_OUTCOME = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What the command line asks for."""
+class Orders:
+    """One order or many alike."""
 
-    token_in: str
-    token_out: str
-    amount: str
-    in_base_units: bool
-    slippage_bps: int | None
+    wish: Wish
     request_id: str
     client_order_id: str
     count: int
@@ -41,13 +38,13 @@ class Wish:
         return [first] if self.count == 1 else [f"{first}.{number}" for number in range(1, self.count + 1)]
 
 
-async def submit(engine: Engine, output: Output, wish: Wish, *, watch: bool, give_up_seconds: float) -> int:
+async def submit(engine: Engine, output: Output, wanted: Orders, *, watch: bool, give_up_seconds: float) -> int:
     """Submit, and with `watch` show the life of what was accepted. Returns the exit status."""
     tokens = TokenBook(engine)
-    amount_in = await amount(tokens, wish.token_in, wish.amount, in_base_units=wish.in_base_units)
-    request_ids = wish.request_ids()
+    exact = await amounts(tokens, wanted.wish)
+    request_ids = wanted.request_ids()
     _announce(output, request_ids)
-    orders = await _submit_all(engine, wish, amount_in, request_ids)
+    orders = await _submit_all(engine, wanted, exact, request_ids)
     if not watch:
         return await _tell_accepted(output, orders, tokens)
     if output.json and len(orders) == 1:
@@ -59,39 +56,13 @@ async def submit(engine: Engine, output: Output, wish: Wish, *, watch: bool, giv
     return await show_life(engine, output, orders[0].order, tokens, after=0, give_up_seconds=give_up_seconds)
 
 
-async def amount(tokens: TokenBook, token: str, text: str, *, in_base_units: bool) -> int:
-    """Return the amount in base units.
-
-    Raises:
-        BadAmount: it is none.
-        BadUsage: the decimals of the token are not known.
-        AioRpcError: `token` is no token at all.
-    """
-    if in_base_units:
-        return from_base_units(text)
-    try:
-        known = await tokens.find(token)
-    except grpc.aio.AioRpcError as error:
-        if error.code() is grpc.StatusCode.NOT_FOUND:
-            raise BadUsage(f"{error.details()}: its decimals are not known, so give --base-units") from error
-        raise
-    return from_tokens(text, known.decimals, known.symbol or token)
-
-
 async def _submit_all(
-    engine: Engine, wish: Wish, amount_in: int, request_ids: Sequence[str]
+    engine: Engine, wanted: Orders, exact: Amounts, request_ids: Sequence[str]
 ) -> Sequence[pb.SubmitOrderResponse]:
     room = asyncio.Semaphore(_AT_ONCE)
 
     async def one(request_id: str) -> pb.SubmitOrderResponse:
-        request = pb.SubmitOrderRequest(
-            request_id=request_id,
-            client_order_id=wish.client_order_id,
-            token_in=wish.token_in,
-            token_out=wish.token_out,
-            amount_in=amount_in,
-            slippage_bps=wish.slippage_bps,
-        )
+        request = order_request(wanted.wish, exact, request_id, wanted.client_order_id)
         async with room:
             return await engine.orders.SubmitOrder(request, timeout=engine.timeout)
 
@@ -140,6 +111,5 @@ async def _learn(tokens: TokenBook, orders: Sequence[pb.SubmitOrderResponse]) ->
 
 
 def _accepted(order: pb.Order, tokens: TokenBook) -> str:
-    swap = f"{tokens.amount(order.amount_in, order.token_in)} to {tokens.symbol(order.token_out)}"
     known = "accepted" if order.sequence <= 1 else f"known already, {status_name(order.status)}"
-    return f"order {order.order_id} {known}: {swap}"
+    return f"order {order.order_id} {known}: {route_words.swap(order, tokens)}"

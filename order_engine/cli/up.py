@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
@@ -13,6 +12,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from order_engine.adapters.postgres.migrate import migrate
 from order_engine.adapters.solana.chain import ForeignEndpoint, open_chain
 from order_engine.adapters.solana.wallet import WalletFileError, load_keypair, load_or_create_keypair
+from order_engine.cli.doors import doors
 from order_engine.cli.engine import Unreachable
 from order_engine.cli.metrics_ports import with_metrics
 from order_engine.cli.sample_order import submit_sample_order
@@ -24,6 +24,7 @@ from order_engine.embedded.listening import Listen
 from order_engine.embedded.servers import EmbeddedServers
 from order_engine.embedded.supervised import EventKind
 from order_engine.embedded.supervisor import Supervisor
+from order_engine.papernet.genesis import genesis_hash, lookup_table_address
 from order_engine.settings import PapernetSettings, Settings
 
 
@@ -78,6 +79,11 @@ class Stack:
         return not self.settings.solana_rpc_url
 
     @property
+    def lookup_tables(self) -> str:
+        own = self.own_papernet and not self.settings.lookup_tables
+        return str(lookup_table_address(genesis_hash(self.papernet.seed))) if own else self.settings.lookup_tables
+
+    @property
     def environment(self) -> dict[str, str]:
         return {
             "DATABASE_URL": self.database_url,
@@ -85,6 +91,8 @@ class Stack:
             "SOLANA_RPC_URL": self.rpc_url,
             "STATE_DIR": str(self.settings.state_dir.resolve()),
             "GRPC_TARGET": self.grpc_target,
+            "WALLET_ADDRESS": self.wallet,
+            "LOOKUP_TABLES": self.lookup_tables,
         }
 
 
@@ -248,7 +256,9 @@ async def _show(stack: Stack, progress: Progress, *, sample: bool) -> None:
     except Unreachable as error:
         progress.say(f"the sample order could not be submitted: {error}")
     await progress.all_up.wait()
-    progress.say(doors(stack))
+    settings = stack.settings
+    http = f"{stack.connect_host}:{settings.port}"
+    progress.say(doors(stack.grpc_target, http, stack.rpc_url, settings.state_dir / "logs"))
 
 
 async def _not_to_be_traded_on(stack: Stack) -> str | None:
@@ -266,33 +276,3 @@ async def _not_to_be_traded_on(stack: Stack) -> str | None:
         f"SOLANA_RPC_URL is the chain with genesis hash {genesis}, not our paper network: "
         "set LIVE_TRADING=true to sign with real money"
     )
-
-
-def doors(stack: Stack) -> str:
-    """Return where everything answers, with lines to paste."""
-    target, http = stack.grpc_target, f"{stack.connect_host}:{stack.settings.port}"
-    service = "order_engine.v1.OrderService"
-    order = '{"token_in":"SOL","token_out":"USDC","amount_in":"1000000000"}'
-    classic = '{"orderType":"market","tokenIn":"SOL","tokenOut":"USDC","amountIn":1}'
-    buf = Path(sys.executable).with_name("buf")
-    return f"""
-serving
-  gRPC       {target}   (reflection and health are on)
-  HTTP       http://{http}
-  Solana RPC {stack.rpc_url}
-  logs       {stack.settings.state_dir / "logs"}
-
-try
-  {_relative(buf)} curl --protocol grpc --http2-prior-knowledge -d '{order}' http://{target}/{service}/SubmitOrder
-  {_relative(buf)} curl --protocol grpc --http2-prior-knowledge -d '{{"order_id":"ID"}}' http://{target}/{service}/StreamOrderStatus
-  grpcurl -plaintext -d '{order}' {target} {service}/SubmitOrder
-  curl -s http://{http}/api/orders/execute -H 'content-type: application/json' -d '{classic}'
-  npx wscat -c ws://{http}/api/orders/ID/stream
-"""
-
-
-def _relative(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except ValueError:
-        return str(path)

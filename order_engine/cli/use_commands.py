@@ -1,10 +1,15 @@
 """The commands that use a running engine. They speak gRPC to it and know nothing else of it."""
 
-from typing import Annotated
+from __future__ import annotations  # what builds a wish is imported when a command runs
+
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from order_engine.cli.exits import BAD_USAGE, fail
+
+if TYPE_CHECKING:
+    from order_engine.cli.wish import Wish
 
 Target = Annotated[
     str | None,
@@ -34,20 +39,51 @@ OrderId = Annotated[str, typer.Argument(metavar="ID", help="The order's id.", sh
 TokenIn = Annotated[str, typer.Argument(metavar="FROM", help="Token to pay: a symbol, or a mint.", show_default=False)]
 TokenOut = Annotated[str, typer.Argument(metavar="TO", help="Token to get.", show_default=False)]
 Amount = Annotated[
-    str, typer.Argument(metavar="AMOUNT", help="How much to pay, in whole tokens: 1.5.", show_default=False)
+    str | None,
+    typer.Argument(metavar="[AMOUNT]", help="How much to pay, in whole tokens: 1.5.", show_default=False),
 ]
-BaseUnits = Annotated[bool, typer.Option("--base-units", help="AMOUNT is an integer in base units (lamports of SOL).")]
+Receive = Annotated[
+    str | None,
+    typer.Option(metavar="AMOUNT", help="Instead of AMOUNT: how much of TO to get, exactly. What is paid follows."),
+]
+BaseUnits = Annotated[bool, typer.Option("--base-units", help="The amount is an integer in base units (lamports).")]
 Slippage = Annotated[str | None, typer.Option(metavar="PERCENT", help="Worst acceptable loss against the quote: 0.5%.")]
 SlippageBps = Annotated[int | None, typer.Option(min=0, metavar="BPS", help="The same in basis points: 50.")]
+MaxPriceImpact = Annotated[
+    str | None,
+    typer.Option(metavar="PERCENT", help="Refuse routes that move the price by more: 1%.", rich_help_panel="Guards"),
+]
+MaxFee = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FEE",
+        help="Refuse routes whose network fee and rent cost more: 0.0005SOL, 500000lamports.",
+        rich_help_panel="Guards",
+    ),
+]
+MaxQuoteAge = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=2**32 - 1,
+        metavar="SLOTS",
+        help="Refuse quotes that are older, in slots of about 0.4 s: 5.",
+        rich_help_panel="Guards",
+    ),
+]
 
 
 def submit(
     token_in: TokenIn,
     token_out: TokenOut,
-    amount: Amount,
+    amount: Amount = None,
+    receive: Receive = None,
     base_units: BaseUnits = False,
     slippage: Slippage = None,
     slippage_bps: SlippageBps = None,
+    max_price_impact: MaxPriceImpact = None,
+    max_fee: MaxFee = None,
+    max_quote_age: MaxQuoteAge = None,
     request_id: Annotated[
         str, typer.Option(metavar="KEY", help="Idempotency key: the same key is the same order. Default: a new UUID.")
     ] = "",
@@ -61,25 +97,22 @@ def submit(
 ) -> None:
     """Submit a swap order, and watch it if you like.
 
-    It is durable once accepted. The request id is printed before it is sent: the same command with --request-id
+    AMOUNT is spent exactly, or --receive is got exactly; slippage bounds the other side. A guard that every route
+    breaks fails the attempt and names itself.
+
+    An order is durable once accepted. The request id is printed before it is sent: the same command with --request-id
     repeats the question, never the purchase.
     """
     from order_engine.cli.client import Output, use
-    from order_engine.cli.submit import Wish
+    from order_engine.cli.submit import Orders
     from order_engine.cli.submit import submit as run
 
-    wish = Wish(
-        token_in=token_in,
-        token_out=token_out,
-        amount=amount,
-        in_base_units=base_units,
-        slippage_bps=_bps(slippage, slippage_bps),
-        request_id=request_id,
-        client_order_id=client_order_id,
-        count=count,
-    )
+    bps = _bps(slippage, slippage_bps)
+    guards = (max_price_impact, max_fee, max_quote_age)
+    wish = _wish((token_in, token_out), (amount, receive, base_units), bps, guards)
+    wanted = Orders(wish=wish, request_id=request_id, client_order_id=client_order_id, count=count)
     output = Output.to_stdout(json=json)
-    use(target, timeout, lambda engine: run(engine, output, wish, watch=watch, give_up_seconds=give_up))
+    use(target, timeout, lambda engine: run(engine, output, wanted, watch=watch, give_up_seconds=give_up))
 
 
 def watch(
@@ -154,25 +187,27 @@ def explain(order_id: OrderId, json: Json = False, target: Target = None, timeou
 def quote(
     token_in: TokenIn,
     token_out: TokenOut,
-    amount: Amount,
+    amount: Amount = None,
+    receive: Receive = None,
     base_units: BaseUnits = False,
     slippage: Slippage = None,
     slippage_bps: SlippageBps = None,
+    max_price_impact: MaxPriceImpact = None,
+    max_fee: MaxFee = None,
+    max_quote_age: MaxQuoteAge = None,
     json: Json = False,
     target: Target = None,
     timeout: Timeout = 10.0,
 ) -> None:
-    """Ask every venue what a swap would get now. Buys nothing."""
+    """Show every way to swap now: what it gets or costs, and why not. Buys nothing."""
     from order_engine.cli.client import Output, use
     from order_engine.cli.quote import quote as run
 
-    output, bps = Output.to_stdout(json=json), _bps(slippage, slippage_bps)
-    pair = (token_in, token_out)
-    use(
-        target,
-        timeout,
-        lambda engine: run(engine, output, pair, amount, in_base_units=base_units, slippage_bps=bps),
-    )
+    bps = _bps(slippage, slippage_bps)
+    guards = (max_price_impact, max_fee, max_quote_age)
+    wish = _wish((token_in, token_out), (amount, receive, base_units), bps, guards)
+    output = Output.to_stdout(json=json)
+    use(target, timeout, lambda engine: run(engine, output, wish))
 
 
 def cancel(order_id: OrderId, json: Json = False, target: Target = None, timeout: Timeout = 10.0) -> None:
@@ -188,13 +223,41 @@ def cancel(order_id: OrderId, json: Json = False, target: Target = None, timeout
 
 
 def _bps(slippage: str | None, bps: int | None) -> int | None:
-    from order_engine.cli.amounts import BadAmount, slippage_bps
+    from order_engine.cli.amounts import BadAmount, basis_points
 
     if slippage is None:
         return bps
     if bps is not None:
         fail("give --slippage or --slippage-bps, not both", BAD_USAGE)
     try:
-        return slippage_bps(slippage)
+        return basis_points(slippage, "--slippage 0.5%, or --slippage-bps 50")
     except BadAmount as error:
+        fail(str(error), BAD_USAGE)
+
+
+def _wish(
+    pair: tuple[str, str],
+    amount: tuple[str | None, str | None, bool],
+    slippage_bps: int | None,
+    guards: tuple[str | None, str | None, int | None],
+) -> Wish:
+    """Read what is asked for, or leave with what is wrong about it."""
+    from order_engine.cli.amounts import BadAmount, basis_points, fee_lamports
+    from order_engine.cli.client import BadUsage
+    from order_engine.cli.wish import Wish
+
+    impact, fee, age = guards
+    try:
+        return Wish(
+            token_in=pair[0],
+            token_out=pair[1],
+            pay=amount[0],
+            receive=amount[1],
+            in_base_units=amount[2],
+            slippage_bps=slippage_bps,
+            max_price_impact_bps=None if impact is None else basis_points(impact, "--max-price-impact 1%"),
+            max_total_fee_lamports=None if fee is None else fee_lamports(fee),
+            max_quote_age_slots=age,
+        )
+    except (BadAmount, BadUsage) as error:
         fail(str(error), BAD_USAGE)

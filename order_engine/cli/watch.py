@@ -2,6 +2,7 @@
 
 from contextlib import ExitStack
 
+from order_engine.cli import route_words
 from order_engine.cli.client import Output, ending
 from order_engine.cli.engine import Engine
 from order_engine.cli.life_view import PlainView, TerminalView
@@ -17,8 +18,7 @@ async def watch(engine: Engine, output: Output, order_id: str, *, after: int, gi
         return await watch_as_json(engine, output, order, after=after, give_up_seconds=give_up_seconds)
     tokens = TokenBook(engine)
     await tokens.learn(order.token_in, order.token_out)
-    amount, wanted = tokens.amount(order.amount_in, order.token_in), tokens.symbol(order.token_out)
-    output.say(f"order {order.order_id}: {amount} to {wanted}")
+    output.say(f"order {order.order_id}: {route_words.swap(order, tokens)}")
     return await show_life(engine, output, order, tokens, after=after, give_up_seconds=give_up_seconds)
 
 

@@ -9,13 +9,13 @@ from solders.signature import Signature
 from order_engine.domain.order import (
     AttemptFailed,
     AttemptStarted,
-    Candidate,
     Failure,
     OrderEvent,
     OrderFailed,
     RouteChosen,
     TransactionSigned,
 )
+from order_engine.domain.route import Candidate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

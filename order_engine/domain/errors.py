@@ -14,6 +14,7 @@
     + QuoteRefused           one pool cannot fill the order; never ends an attempt by itself
     + NoRoute  AmountTooSmall  UnknownMint  InsufficientFunds  SlippageExceeded
     + TransactionFailed  TransactionExpired  WorkerLost  ChainSilent
+    + GuardRefused: PriceImpactTooHigh  TotalFeeTooHigh  QuoteTooOld
   - PoolUnreadable           an account is not what its program writes: the pool is left out
 """
 
@@ -107,6 +108,24 @@ class InsufficientFunds(AttemptError):
 class SlippageExceeded(AttemptError):
     code = "SLIPPAGE_EXCEEDED"
     retryable = True
+
+
+class GuardRefused(AttemptError):
+    """A bound that the order itself set is exceeded: metadata names the guard, its limit and the value."""
+
+    retryable = True
+
+
+class PriceImpactTooHigh(GuardRefused):
+    code = "PRICE_IMPACT_TOO_HIGH"
+
+
+class TotalFeeTooHigh(GuardRefused):
+    code = "TOTAL_FEE_TOO_HIGH"
+
+
+class QuoteTooOld(GuardRefused):
+    code = "QUOTE_TOO_OLD"
 
 
 class TransactionFailed(AttemptError):

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType
@@ -10,6 +10,8 @@ from uuid import UUID
 
 from solders.pubkey import Pubkey
 from solders.signature import Signature
+
+from order_engine.domain.route import NO_GUARDS, Candidate, Guards, Route, SwapMode, SwapTerms
 
 OrderId = NewType("OrderId", UUID)
 EventId = NewType("EventId", UUID)
@@ -30,46 +32,6 @@ class OrderStatus(StrEnum):
     FAILED = "failed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"  # the order's own deadline passed: reserved for order types that have one
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RouteLeg:
-    """One swap in one pool. Amounts in base units; the fee is already inside them."""
-
-    venue: str
-    pool: Pubkey
-    token_in: Pubkey
-    token_out: Pubkey
-    amount_in: int
-    amount_out: int
-    fee_amount: int
-    fee_token: Pubkey
-    share_bps: int  # of the amount entering this hop
-    compute_units: int = 0  # what this swap may burn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """A way from token_in to token_out, executed in one transaction."""
-
-    legs: tuple[RouteLeg, ...]
-    amount_in: int
-    amount_out: int  # as quoted
-    min_amount_out: int  # enforced on chain
-    price_impact_bps: int
-    slot: int  # of the snapshot it was quoted on
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """One way that was looked at. A rejected one says why, and has a route only if it could be quoted."""
-
-    venue: str
-    pool: Pubkey | None  # None when the venue as a whole could not be read
-    route: Route | None = None
-    net_amount_out: int = 0  # after all costs, in token_out
-    reject_reason: str = ""  # empty for a usable one
-    chosen: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +80,11 @@ class Order:
     order_type: OrderType
     token_in: Pubkey
     token_out: Pubkey
-    amount_in: int  # base units of token_in
+    swap_mode: SwapMode = SwapMode.EXACT_IN
+    amount_in: int = 0  # base units of token_in; 0 for EXACT_OUT
+    amount_out: int = 0  # base units of token_out; 0 for EXACT_IN
     slippage_bps: int
+    guards: Guards = NO_GUARDS
     max_attempts: int
     create_time: datetime
     update_time: datetime
@@ -133,6 +98,17 @@ class Order:
     last_valid_block_height: int = 0  # of that transaction
     cancel_requested: bool = False
     next_attempt_at: datetime | None = None  # while PENDING again
+
+    @property
+    def swap(self) -> SwapTerms:
+        return SwapTerms(
+            token_in=self.token_in,
+            token_out=self.token_out,
+            swap_mode=self.swap_mode,
+            amount=self.amount_in if self.swap_mode is SwapMode.EXACT_IN else self.amount_out,
+            slippage_bps=self.slippage_bps,
+            guards=self.guards,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,13 +205,19 @@ class SignedTransaction:
 
 
 def fingerprint(order: Order) -> bytes:
-    """Return what makes two orders under one request_id the same order: a SHA-256 over the validated fields."""
-    fields = (
+    """Return what makes two orders under one request_id the same order: a SHA-256 over the validated fields.
+
+    Fields that came later count only where they are used, so that the fingerprints of older orders stay what they were.
+    """
+    fields = [
         order.client_order_id,
         order.order_type.value,
         str(order.token_in),
         str(order.token_out),
         str(order.amount_in),
         str(order.slippage_bps),
-    )
+    ]
+    if order.swap_mode is not SwapMode.EXACT_IN:
+        fields.append(f"{order.swap_mode}:{order.amount_out}")
+    fields += [f"{name}:{value}" for name, value in sorted(asdict(order.guards).items()) if value is not None]
     return hashlib.sha256("\n".join(fields).encode()).digest()

@@ -18,6 +18,7 @@ TOKEN_PROGRAMS: Final = frozenset({TOKEN_PROGRAM, TOKEN_2022_PROGRAM})
 ASSOCIATED_TOKEN_PROGRAM: Final = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 WRAPPED_SOL: Final = Pubkey.from_string("So11111111111111111111111111111111111111112")
 TOKEN_ACCOUNT_RENT_LAMPORTS: Final = 2_039_280  # of 165 bytes
+TOKEN_2022_ACCOUNT_RENT_LAMPORTS: Final = 2_157_600  # of 182 bytes: immutable owner and transfer fee, the usual most
 
 _MINT_SIZE, _TOKEN_ACCOUNT_SIZE = 82, 165
 _MINT_DECIMALS, _MINT_IS_INITIALIZED, _TOKEN_AMOUNT = 44, 45, 64
@@ -105,6 +106,12 @@ def decode_mint(address: Pubkey, account: Account, epoch: int) -> Mint:
     if account.owner not in TOKEN_PROGRAMS or not is_mint or data[_MINT_IS_INITIALIZED] != 1:
         raise PoolUnreadable(f"account {address} is not a mint")
     return Mint(data[_MINT_DECIMALS], account.owner, _transfer_fee(data, epoch))
+
+
+def token_account_rent_lamports(mint: Mint) -> int:
+    """Return what opening a token account of this mint locks away."""
+    token_2022 = mint.token_program == TOKEN_2022_PROGRAM
+    return TOKEN_2022_ACCOUNT_RENT_LAMPORTS if token_2022 else TOKEN_ACCOUNT_RENT_LAMPORTS
 
 
 def token_amount(address: Pubkey, account: Account) -> int:

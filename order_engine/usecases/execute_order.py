@@ -7,12 +7,14 @@ race drops what it held, reloads, and decides again.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final, TypeVar
 from uuid import UUID
 
-from order_engine.domain.chain_errors import attempt_error
+from solders.pubkey import Pubkey
+
+from order_engine.domain.chain_errors import attempt_error, failed_instruction
 from order_engine.domain.errors import (
     AttemptError,
     ChainSilent,
@@ -27,7 +29,6 @@ from order_engine.domain.errors import (
 from order_engine.domain.finality import Landed, verdict
 from order_engine.domain.order import (
     AttemptFailed,
-    Candidate,
     Fact,
     Failure,
     Order,
@@ -36,28 +37,31 @@ from order_engine.domain.order import (
     OrderId,
     OrderStatus,
     ResolvedTransaction,
-    Route,
     RouteChosen,
     SignedTransaction,
     TransactionConfirmed,
     TransactionOutcome,
     TransactionSigned,
 )
-from order_engine.domain.pool import Pool, SwapRequest, missing_dependencies
-from order_engine.usecases.check_wallet import CheckWallet
+from order_engine.domain.pool import Pool
+from order_engine.domain.route import Candidate, Route
+from order_engine.domain.routing import broken_guard
 from order_engine.usecases.find_route import FindRoute
 from order_engine.usecases.ports import (
     Chain,
     Claim,
     Clock,
     Identifiers,
+    LookupTables,
+    Market,
     OrderClaims,
     OrderObserver,
     OrderSignals,
     OrderStore,
     Wallet,
 )
-from order_engine.usecases.swap_plan import network_fee, swap_plan
+from order_engine.usecases.read_wallet import ReadWallet
+from order_engine.usecases.swap_plan import leg_at, swap_plan
 
 MAX_TAKEOVERS: Final = 5  # of an order that has not been signed: one that keeps killing its workers ends WORKER_LOST
 RESEND_EVERY_POLLS: Final = 5
@@ -65,6 +69,8 @@ CHAIN_PATIENCE_TRIES: Final = 30  # how often an unreachable chain is asked agai
 
 STORE_RETRY_DELAY: Final = timedelta(milliseconds=500)
 STORE_PATIENCE_TRIES: Final = 60  # then the order is put down: whoever finds its lease passed goes on
+
+Pools = Mapping[Pubkey, Pool]
 
 T = TypeVar("T")
 
@@ -84,9 +90,11 @@ class ExecuteOrder:
     observer: OrderObserver
     chain: Chain
     wallet: Wallet
+    market: Market
+    lookup_tables: LookupTables
+    read_wallet: ReadWallet
     find_route: FindRoute
-    check_wallet: CheckWallet
-    venues: Mapping[str, type[Pool]]
+    slippage_errors: Mapping[str, frozenset[int]]  # by venue: the program's own codes for a bound that does not hold
     clock: Clock
     identifiers: Identifiers
     policy: ExecutionPolicy
@@ -128,65 +136,61 @@ class ExecuteOrder:
             error = WorkerLost(f"{claim.takeovers} workers died while working on this attempt")
             await self._record(order, OrderFailed(failure=_failure(error)))
             return
-        pool = None
+        pools: Pools = {}
         if order.status is OrderStatus.ROUTING:
-            order, pool = await self._route(order)
+            order, pools = await self._route(order)
         just_sent = False
         if order.status is OrderStatus.BUILDING:
-            order, transaction = await self._build(order, pool)
+            order, transaction = await self._build(order, pools)
             if transaction is not None:
                 await self.chain.send(transaction)
                 just_sent = True
         if order.status is OrderStatus.SUBMITTED:
             await self._confirm(order, claim_id, just_sent=just_sent)
 
-    async def _route(self, order: Order) -> tuple[Order, Pool | None]:
-        swap = SwapRequest(token_in=order.token_in, token_out=order.token_out, amount_in=order.amount_in)
-        dearest = max(venue.COMPUTE_UNITS for venue in self.venues.values())
-        fee = network_fee(dearest, self.policy.compute_unit_price_micro_lamports)
+    async def _route(self, order: Order) -> tuple[Order, Pools]:
+        swap = order.swap
+        candidates: tuple[Candidate, ...] = ()
         try:
-            await self._patiently(lambda: self.check_wallet(order, fee))
-            decision = await self._patiently(lambda: self.find_route(swap, order.slippage_bps))
+            holdings = await self._patiently(lambda: self.read_wallet(swap))
+            holdings.check_terms(swap)
+            decision = await self._patiently(lambda: self.find_route(swap, holdings.lost_rent_lamports))
+            candidates = decision.candidates
+            route = decision.require_route()
+            holdings.check_route(route)
         except AttemptError as error:
-            return await self._end_attempt(order, error), None
-        if decision.error or decision.route is None:
-            why = decision.error or NoRoute("no route was chosen")
-            return await self._end_attempt(order, why, candidates=decision.candidates), None
-        return await self._record(order, RouteChosen(decision.route, decision.candidates)), decision.pool
+            return await self._end_attempt(order, error, candidates=candidates), {}
+        return await self._record(order, RouteChosen(route, candidates)), decision.pools
 
-    async def _build(self, order: Order, pool: Pool | None) -> tuple[Order, SignedTransaction | None]:
+    async def _build(self, order: Order, pools: Pools) -> tuple[Order, SignedTransaction | None]:
         """Simulate, then sign, then record; only then may the bytes be sent."""
         try:
-            transaction = await self._patiently(lambda: self._sign(order, pool))
+            transaction = await self._patiently(lambda: self._sign(order, pools))
         except AttemptError as error:
             return await self._end_attempt(order, error), None
         fact = TransactionSigned(transaction.signature, transaction.raw, transaction.last_valid_block_height)
         return await self._record(order, fact), transaction
 
-    async def _sign(self, order: Order, pool: Pool | None) -> SignedTransaction:
+    async def _sign(self, order: Order, pools: Pools) -> SignedTransaction:
         route = _route_of(order)
-        pool = pool or await self._load(route)
+        pools = pools or await self._read_again(route)
         price = self.policy.compute_unit_price_micro_lamports
-        plan = swap_plan(order, route, pool, self.wallet.address, price)
+        tables = await self.lookup_tables.current()
+        plan = swap_plan(order, route, pools, self.wallet.address, price, tables)
         simulation = await self.chain.simulate(plan)
         if simulation.error is not None:
             raise self._attempt_error(order, simulation.error, {"simulated": "true"})
+        aged = replace(route, quote_age_slots=max(0, simulation.slot - route.slot))
+        if refused := broken_guard(aged, order.guards):
+            raise refused
         return await self.wallet.sign(order.order_id, order.attempt, plan)
 
-    async def _load(self, route: Route) -> Pool:
-        """Read the recorded route's pool again: another worker chose it."""
-        address = route.legs[0].pool
-        venue = self.venues[route.legs[0].venue]
-        head = await self.chain.accounts([address])
+    async def _read_again(self, route: Route) -> Pools:
+        """Read the recorded route's pools: another worker chose it."""
         try:
-            needs = venue.dependencies(address, head.require(address, venue.PROGRAM_ID))
-            snapshot = await self.chain.accounts([address, *needs])
-            missing = missing_dependencies(venue, address, snapshot)
-            if missing:
-                snapshot = await self.chain.accounts([address, *needs, *missing])
-            return venue.decode(address, snapshot)
+            return await self.market.read({leg.pool: leg.venue for leg in route.legs})
         except PoolUnreadable as error:
-            raise NoRoute(f"the chosen pool cannot be read any more: {error.message}") from error
+            raise NoRoute(f"a pool of the chosen route cannot be read any more: {error.message}") from error
 
     async def _confirm(self, order: Order, claim_id: UUID, *, just_sent: bool) -> None:
         """Look until the outcome is certain. The same bytes are sent again unless a cancel was asked."""
@@ -223,8 +227,7 @@ class ExecuteOrder:
             error = self._attempt_error(order, landed.error, {"signature": str(transaction.signature)})
             await self._end_attempt(order, error, transaction=resolved)
             return True
-        swap = SwapRequest(token_in=order.token_in, token_out=order.token_out, amount_in=order.amount_in)
-        fill = await self.chain.fill(transaction.signature, swap, self.wallet.address)
+        fill = await self.chain.fill(transaction.signature, order.swap, self.wallet.address)
         if fill is None:
             return False
         await self._record(order, TransactionConfirmed(fill))
@@ -260,9 +263,12 @@ class ExecuteOrder:
         return await self._record(order, fact)
 
     def _attempt_error(self, order: Order, chain_error: str, metadata: Mapping[str, str]) -> AttemptError:
-        leg = _route_of(order).legs[0]
+        place = failed_instruction(chain_error)
+        leg = None if place is None else leg_at(_route_of(order), place)
+        if leg is None:
+            return attempt_error(chain_error, frozenset(), metadata)
         described = {**metadata, "venue": leg.venue, "pool": str(leg.pool)}
-        return attempt_error(chain_error, self.venues[leg.venue].SLIPPAGE_ERROR, described)
+        return attempt_error(chain_error, self.slippage_errors[leg.venue], described)
 
     async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
         """Ask an unreachable chain again for a while: nothing is signed yet, so waiting is harmless."""

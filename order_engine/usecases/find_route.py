@@ -1,161 +1,75 @@
-"""Find the best way from one token to another: ask every venue at once, keep every answer, choose.
+"""Find the best way from one token to another: one look at the market, every candidate kept, one chosen."""
 
-One venue that fails or is slow never fails the order: it is left out, and the candidates say so.
-"""
-
-import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
 from solders.pubkey import Pubkey
 
-from order_engine.domain.errors import (
-    AmountTooSmall,
-    AttemptError,
-    ChainUnavailable,
-    NoRoute,
-    PoolUnreadable,
-    QuoteRefused,
-)
-from order_engine.domain.order import Candidate, Route
-from order_engine.domain.pool import Account, AccountSnapshot, Pool, SwapRequest, missing_dependencies
-from order_engine.domain.routing import candidate, rank
-from order_engine.usecases.ports import Chain, PoolIndex
-from order_engine.usecases.swap_plan import network_fee
-
-ACCOUNTS_PER_READ = 99  # of the 100 that one getMultipleAccounts takes; the chain's clock is read along
-
-DISCOVERY_SECONDS = 2.0  # only the first order of a pair waits for it: the index remembers
-
-FoundPool = tuple[Pubkey, tuple[Pubkey, ...]]  # a pool and what its quote depends on
+from order_engine.domain.errors import AttemptError, NoRoute
+from order_engine.domain.pool import Pool
+from order_engine.domain.route import Candidate, Route, SwapTerms
+from order_engine.domain.routing import Costs, find_candidates, pairs_of, why_no_route
+from order_engine.usecases.ports import LookupTables, Market
+from order_engine.usecases.swap_plan import refusal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """Every candidate, best first. `error` says why none is usable; `pool` is the chosen one, as it was quoted."""
+    """Every candidate, best first. `error` says why none is usable; `pools` are those of the route, as quoted."""
 
+    slot: int  # the newest that was seen of the chain
     candidates: tuple[Candidate, ...]
-    pool: Pool | None
+    pools: Mapping[Pubkey, Pool]
     error: AttemptError | None
 
     @property
     def route(self) -> Route | None:
         return next((one.route for one in self.candidates if one.chosen), None)
 
+    def require_route(self) -> Route:
+        """Return the chosen route.
 
-@dataclass(frozen=True, slots=True)
+        Raises:
+            AttemptError: there is none, and this is why.
+        """
+        if self.route is None:
+            raise self.error or NoRoute("no route was chosen")
+        return self.route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FindRoute:
-    chain: Chain
-    pool_index: PoolIndex
-    venues: Mapping[Pubkey, type[Pool]]
-    venue_timeout: timedelta
+    market: Market
+    lookup_tables: LookupTables
+    hubs: tuple[Pubkey, ...]  # tokens that a route may pass
+    max_hops: int
     compute_unit_price_micro_lamports: int
 
-    async def __call__(self, swap: SwapRequest, slippage_bps: int) -> Decision:
+    async def __call__(self, swap: SwapTerms, rent_lamports: Mapping[Pubkey, int]) -> Decision:
         """Return every candidate, best first.
+
+        `rent_lamports`: by mint, what opening an account that the wallet lacks costs and does not come back.
 
         Raises:
             ChainUnavailable: not one venue could be read.
         """
-        answers = await asyncio.gather(*(self._ask(venue, swap, slippage_bps) for venue in self.venues.values()))
-        candidates = rank(one for venue_candidates, _ in answers for one in venue_candidates)
-        if candidates and all(one.pool is None for one in candidates):
-            raise ChainUnavailable("no venue could be read: " + "; ".join(one.reject_reason for one in candidates))
-        pools = {address: pool for _, venue_pools in answers for address, pool in venue_pools.items()}
-        if candidates and candidates[0].chosen and candidates[0].pool:
-            return Decision(candidates, pools[candidates[0].pool], None)
-        return Decision(candidates, None, _why_no_route(candidates))
-
-    async def _ask(
-        self, venue: type[Pool], swap: SwapRequest, slippage_bps: int
-    ) -> tuple[list[Candidate], dict[Pubkey, Pool]]:
-        try:
-            async with asyncio.timeout(DISCOVERY_SECONDS):
-                known = await self.pool_index.pools(venue.PROGRAM_ID, swap.token_in, swap.token_out)
-            async with asyncio.timeout(self.venue_timeout.total_seconds()):
-                snapshots = await self._read(venue, known)
-        except TimeoutError:
-            waited = int(self.venue_timeout.total_seconds() * 1000)
-            return [_unread(venue, f"its accounts took longer than {waited} ms to read")], {}
-        except ChainUnavailable as error:
-            return [_unread(venue, error.message)], {}
-        quoted = [self._quote(venue, address, snapshot, swap, slippage_bps) for address, snapshot in snapshots]
-        return [one for one, _ in quoted], {one.pool: pool for one, pool in quoted if one.pool and pool}
-
-    async def _read(
-        self, venue: type[Pool], known: Sequence[tuple[Pubkey, Account]]
-    ) -> list[tuple[Pubkey, AccountSnapshot]]:
-        """Read each pool with all it depends on at one slot: pools that do not fit one read together get the next."""
-        found = list(_with_dependencies(venue, known))
-        snapshots = await self._read_together(found)
-        incomplete = list(_with_missing(venue, found, snapshots))
-        if incomplete:
-            snapshots |= await self._read_together(incomplete)
-        return list(snapshots.items())
-
-    async def _read_together(self, pools: Sequence[FoundPool]) -> dict[Pubkey, AccountSnapshot]:
-        groups = list(_groups(pools))
-        wanted = [sorted({key for address, needs in group for key in (address, *needs)}, key=bytes) for group in groups]
-        snapshots = await asyncio.gather(*(self.chain.accounts(addresses) for addresses in wanted))
-        return {address: snapshot for group, snapshot in zip(groups, snapshots, strict=True) for address, _ in group}
-
-    def _quote(
-        self, venue: type[Pool], address: Pubkey, snapshot: AccountSnapshot, swap: SwapRequest, slippage_bps: int
-    ) -> tuple[Candidate, Pool | None]:
-        try:
-            pool = venue.decode(address, snapshot)
-            quote = pool.quote(swap)
-        except (PoolUnreadable, QuoteRefused) as error:
-            return Candidate(venue=venue.VENUE, pool=address, reject_reason=f"{error.code}: {error.message}"), None
-        compute_units = quote.compute_units or venue.COMPUTE_UNITS
-        fee = network_fee(compute_units, self.compute_unit_price_micro_lamports)
-        return candidate(quote, compute_units, slippage_bps, fee), pool
-
-
-def _with_dependencies(venue: type[Pool], known: Sequence[tuple[Pubkey, Account]]) -> Iterator[FoundPool]:
-    for address, account in known:
-        try:
-            yield address, venue.dependencies(address, account)
-        except PoolUnreadable:
-            continue  # not a pool of this program, whatever the index was told
-
-
-def _with_missing(
-    venue: type[Pool], found: Sequence[FoundPool], snapshots: Mapping[Pubkey, AccountSnapshot]
-) -> Iterator[FoundPool]:
-    for address, needs in found:
-        try:
-            missing = missing_dependencies(venue, address, snapshots[address])
-        except PoolUnreadable:
-            continue  # decoding will say what is wrong
-        if missing:
-            yield address, (*needs, *missing)
-
-
-def _groups(pools: Sequence[FoundPool]) -> Iterator[list[FoundPool]]:
-    group: list[FoundPool] = []
-    size = 0
-    for pool in pools:
-        needed = 1 + len(pool[1])
-        if group and size + needed > ACCOUNTS_PER_READ:
-            yield group
-            group, size = [], 0
-        group.append(pool)
-        size += needed
-    if group:
-        yield group
-
-
-def _unread(venue: type[Pool], why: str) -> Candidate:
-    return Candidate(venue=venue.VENUE, pool=None, reject_reason=f"VENUE_UNAVAILABLE: {why}")
-
-
-def _why_no_route(candidates: Sequence[Candidate]) -> AttemptError:
-    """Dust is the order's own fault, and final. Everything else may look different at the next attempt."""
-    reasons = [one.reject_reason for one in candidates]
-    if reasons and all(reason.startswith(AmountTooSmall.code) for reason in reasons):
-        return AmountTooSmall("amount_in is so small that no pool pays anything for it")
-    if not reasons:
-        return NoRoute("no venue has a pool for this pair")
-    return NoRoute("no pool can fill the order: " + "; ".join(sorted(set(reasons))))
+        view = await self.market.view(pairs_of(swap.token_in, swap.token_out, self.hubs, self.max_hops))
+        tables = await self.lookup_tables.current()
+        pools = {pool.address: pool for pool in view.pools}
+        candidates = find_candidates(
+            view,
+            swap,
+            Costs(
+                compute_unit_price_micro_lamports=self.compute_unit_price_micro_lamports, rent_lamports=rent_lamports
+            ),
+            self.hubs,
+            self.max_hops,
+            lambda route: refusal(route, pools, tables),
+        )
+        route = next((one.route for one in candidates if one.chosen), None)
+        return Decision(
+            slot=view.slot,
+            candidates=candidates,
+            pools={leg.pool: pools[leg.pool] for leg in route.legs} if route else {},
+            error=None if route else why_no_route(candidates, swap),
+        )

@@ -3,18 +3,20 @@
 Every port raises `Unavailable` when what stands behind it cannot be reached.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from order_engine.domain.finality import Sighting
+from order_engine.domain.market import MarketView, Pair
 from order_engine.domain.order import (
     EventId,
     Fact,
@@ -25,7 +27,8 @@ from order_engine.domain.order import (
     OrderStatus,
     SignedTransaction,
 )
-from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, SwapRequest
+from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, Pool
+from order_engine.domain.route import SwapTerms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,9 +180,26 @@ class TaskQueue(Protocol):
     def hint(self, order_id: OrderId) -> None: ...
 
 
-class PoolIndex(Protocol):
-    async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[tuple[Pubkey, Account]]:
-        """Return address and account of every known pool of the pair on one program. The account may be minutes old."""
+class Market(Protocol):
+    """The pools of a pair, on every venue, kept fresh."""
+
+    async def view(self, pairs: Collection[Pair]) -> MarketView:
+        """Return every readable pool of these pairs, none older than the market's refresh interval.
+
+        A venue that fails or is slow is left out, and the view says so.
+
+        Raises:
+            ChainUnavailable: not one venue could be read.
+        """
+        ...
+
+    async def read(self, pools: Mapping[Pubkey, str]) -> Mapping[Pubkey, Pool]:
+        """Read these pools (address to venue name) anew.
+
+        Raises:
+            PoolUnreadable: one of them is not a pool of its venue, or an account it needs is missing.
+            ChainUnavailable: the chain cannot be read.
+        """
         ...
 
 
@@ -187,6 +207,7 @@ class PoolIndex(Protocol):
 class Simulation:
     error: str | None  # JSON, as the chain reports it
     logs: Sequence[str]
+    slot: int  # of the state it ran on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +216,7 @@ class TransactionPlan:
 
     payer: Pubkey
     instructions: Sequence[Instruction]
+    lookup_tables: Sequence[AddressLookupTableAccount]  # whose addresses are referred to, to save bytes
     compute_unit_limit: int
 
 
@@ -221,9 +243,15 @@ class Chain(Protocol):
         """Ask every endpoint: height first, then the signature. One entry for each that answered both."""
         ...
 
-    async def fill(self, signature: Signature, swap: SwapRequest, wallet: Pubkey) -> Fill | None:
+    async def fill(self, signature: Signature, swap: SwapTerms, wallet: Pubkey) -> Fill | None:
         """Return what a landed transaction did to the wallet, None while no endpoint can say it."""
         ...
+
+
+class LookupTables(Protocol):
+    """Tables of addresses on chain that transactions may refer to: with them, routes through more pools fit."""
+
+    async def current(self) -> Sequence[AddressLookupTableAccount]: ...
 
 
 class Wallet(Protocol):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from solders.pubkey import Pubkey
 
 from order_engine.domain.order import Order, OrderStatus, OrderType
+from order_engine.domain.route import NO_GUARDS, Guards, SwapMode
 from order_engine.usecases.ports import Clock, Identifiers, OrderSignals, OrderStore, TaskQueue
 
 
@@ -22,8 +23,11 @@ class OrderTerms:
     order_type: OrderType
     token_in: Pubkey
     token_out: Pubkey
-    amount_in: int  # base units of token_in
+    swap_mode: SwapMode = SwapMode.EXACT_IN
+    amount_in: int = 0  # base units of token_in; 0 for EXACT_OUT
+    amount_out: int = 0  # base units of token_out; 0 for EXACT_IN
     slippage_bps: int | None  # None = the configured default
+    guards: Guards = NO_GUARDS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +64,11 @@ class SubmitOrder:
             order_type=terms.order_type,
             token_in=terms.token_in,
             token_out=terms.token_out,
+            swap_mode=terms.swap_mode,
             amount_in=terms.amount_in,
+            amount_out=terms.amount_out,
             slippage_bps=default if terms.slippage_bps is None else terms.slippage_bps,
+            guards=terms.guards,
             max_attempts=self.max_attempts,
             create_time=now,
             update_time=now,

@@ -18,6 +18,8 @@ from grpc_status import rpc_status
 from protos.order_engine.v1.order_service_pb2 import (
     ORDER_TYPE_MARKET,
     GetOrderRequest,
+    GetQuoteRequest,
+    GetQuoteResponse,
     GetTokenRequest,
     Order,
     OrderStatusUpdate,
@@ -28,20 +30,25 @@ from protos.order_engine.v1.order_service_pb2 import (
 )
 from protos.order_engine.v1.order_service_pb2_grpc import (
     OrderServiceServicer,
+    QuoteServiceServicer,
     TokenServiceServicer,
     add_OrderServiceServicer_to_server,
+    add_QuoteServiceServicer_to_server,
     add_TokenServiceServicer_to_server,
 )
-from tests.gateway.lives import FIRST_SECOND, SOL, SUCCESS, TOKENS, USDC, Life, Step
+from tests.gateway.lives import FIRST_SECOND, SOL, SUCCESS, TOKENS, USDC, Life, Step, two_hops
+
+_TERMS = ("swap_mode", "amount_out", "max_price_impact_bps", "max_total_fee_lamports", "max_quote_age_slots")
 
 
-class FakeEngine(OrderServiceServicer, TokenServiceServicer):
+class FakeEngine(OrderServiceServicer, QuoteServiceServicer, TokenServiceServicer):
     """Starts on a free port; can be stopped and started again on it."""
 
     def __init__(self) -> None:
         self.lives: dict[str, Life] = {}
         self.next_life: Sequence[Step] = SUCCESS
         self.submitted: list[SubmitOrderRequest] = []
+        self.quoted: list[GetQuoteRequest] = []
         self.resumed_after: list[int] = []
         self.asked_tokens: list[str] = []
         self.asked_orders: list[str] = []
@@ -64,6 +71,7 @@ class FakeEngine(OrderServiceServicer, TokenServiceServicer):
     async def start(self) -> None:
         self._server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         add_OrderServiceServicer_to_server(self, self._server)
+        add_QuoteServiceServicer_to_server(self, self._server)
         add_TokenServiceServicer_to_server(self, self._server)
         self._health = health.HealthServicer()
         await self._health.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -112,7 +120,14 @@ class FakeEngine(OrderServiceServicer, TokenServiceServicer):
             order = list(self.lives.values())[self.submitted.index(first)].order
         else:
             order = self.place(self.next_life, request.token_in, request.token_out, request.amount_in).order
+            for field, value in request.ListFields():
+                if field.name in _TERMS:
+                    setattr(order, field.name, value)
         return SubmitOrderResponse(order_id=order.order_id, order=order)
+
+    async def GetQuote(self, request: GetQuoteRequest, context: grpc.ServicerContext) -> GetQuoteResponse:  # noqa: N802
+        self.quoted.append(request)
+        return GetQuoteResponse(route=two_hops(), slot=2**64 - 1)
 
     async def GetOrder(self, request: GetOrderRequest, context: grpc.ServicerContext) -> Order:  # noqa: N802
         self.asked_orders.append(request.order_id)

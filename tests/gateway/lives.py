@@ -14,6 +14,7 @@ from protos.order_engine.v1.order_service_pb2 import (
     ORDER_STATUS_PENDING,
     ORDER_STATUS_ROUTING,
     ORDER_STATUS_SUBMITTED,
+    SWAP_MODE_EXACT_OUT,
     CancelRequested,
     Failure,
     Fill,
@@ -45,10 +46,22 @@ def route(*venues: str) -> Route:
     return Route(legs=[RouteLeg(venue=venue, pool=UNLISTED, token_in=SOL, token_out=USDC) for venue in venues])
 
 
-def attempt_up_to_submitted(attempt: int, venue: str = "raydium_cpmm") -> list[Step]:
+def two_hops() -> Route:
+    """Return a route for an exact amount out, over USDC, whose first hop is split."""
+    legs = [
+        RouteLeg(venue="meteora_dlmm", pool=UNLISTED, token_in=SOL, token_out=USDC, share_bps=6_200),
+        RouteLeg(venue="raydium_cpmm", pool=UNLISTED, token_in=SOL, token_out=USDC, share_bps=3_800),
+        RouteLeg(venue="raydium_clmm", pool=UNLISTED, token_in=USDC, token_out=UNLISTED, share_bps=10_000),
+    ]
+    return Route(
+        legs=legs, swap_mode=SWAP_MODE_EXACT_OUT, amount_in=7, max_amount_in=2**64 - 1, rent_lamports=2_039_280
+    )
+
+
+def attempt_up_to_submitted(attempt: int, venue: str = "raydium_cpmm", taken: Route | None = None) -> list[Step]:
     return [
         (ORDER_STATUS_ROUTING, attempt, None),
-        (ORDER_STATUS_BUILDING, attempt, route(venue)),
+        (ORDER_STATUS_BUILDING, attempt, taken or route(venue)),
         (ORDER_STATUS_SUBMITTED, attempt, SubmittedTransaction(signature=SIGNATURE, last_valid_block_height=9)),
     ]
 

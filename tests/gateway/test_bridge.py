@@ -102,7 +102,7 @@ async def test_paths_and_parameters(bridge: Bridge, engine: FakeEngine) -> None:
     assert (unknown.status_code, unknown.json()["message"]) == (400, "colour: no such parameter")
     repeated = await bridge.http.get("/v1/tokens/SOL?token=USDC")
     assert repeated.status_code == 400
-    for path in (f"/v1/orders/{life.order.order_id}:explain", "/v1/quote?token_in=SOL&amountIn=5", "/v1/tokens"):
+    for path in (f"/v1/orders/{life.order.order_id}:explain", "/v1/tokens"):
         assert (await bridge.http.get(path)).status_code == HTTPStatus.NOT_IMPLEMENTED
 
 

@@ -1,7 +1,7 @@
 """An API server in this process on a free port, over memory adapters, and what its tests say to it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
@@ -23,6 +24,7 @@ from order_engine.api.interceptors.quotas import Quotas
 from order_engine.api.server import ApiServer
 from order_engine.api.services import Services
 from order_engine.domain.errors import Unavailable
+from order_engine.domain.market import MarketView, Pair
 from order_engine.domain.order import (
     AttemptStarted,
     EventId,
@@ -31,12 +33,12 @@ from order_engine.domain.order import (
     Order,
     OrderEvent,
     OrderId,
-    Route,
     RouteChosen,
     TransactionConfirmed,
     TransactionSigned,
 )
-from order_engine.domain.pool import Account, AccountSnapshot
+from order_engine.domain.pool import Account, AccountSnapshot, Pool
+from order_engine.domain.route import Route
 from order_engine.usecases.cancel_order import CancelOrder
 from order_engine.usecases.explain_order import ExplainOrder
 from order_engine.usecases.find_route import FindRoute
@@ -45,13 +47,14 @@ from order_engine.usecases.get_quote import GetQuote
 from order_engine.usecases.get_token import GetToken
 from order_engine.usecases.list_orders import ListOrders
 from order_engine.usecases.list_tokens import ListTokens
+from order_engine.usecases.read_wallet import ReadWallet
 from order_engine.usecases.stream_order_status import StreamOrderStatus
 from order_engine.usecases.submit_order import SubmitOrder
 from protos.order_engine.v1 import order_service_pb2 as pb
 from protos.order_engine.v1 import order_service_pb2_grpc as pb_grpc
 
 SIGNATURE = Signature.new_unique()
-ROUTE = Route(legs=(), amount_in=10, amount_out=20, min_amount_out=19, price_impact_bps=3, slot=5)
+ROUTE = Route(legs=(), amount_in=10, max_amount_in=10, amount_out=20, min_amount_out=19, price_impact_bps=3, slot=5)
 FILL = Fill(signature=SIGNATURE, slot=9, amount_in=10, amount_out=20, fee_lamports=5000)
 LIFE: Sequence[Fact] = (
     AttemptStarted(),
@@ -109,8 +112,14 @@ class Chain:
 
 
 class NoPools:
-    async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[tuple[Pubkey, Account]]:
-        return []
+    async def view(self, pairs: Collection[Pair]) -> MarketView:
+        return MarketView(slot=5, pools=())
+
+    async def read(self, pools: Mapping[Pubkey, str]) -> Mapping[Pubkey, Pool]:
+        return {}
+
+    async def current(self) -> Sequence[AddressLookupTableAccount]:
+        return ()
 
 
 @dataclass
@@ -205,8 +214,10 @@ async def running(
         explain_order=ExplainOrder(store),
         stream_order_status=StreamOrderStatus(store=store, signals=signals, reread_every=timedelta(seconds=1)),
         get_quote=GetQuote(
-            chain=chain,
-            find_route=FindRoute(chain, NoPools(), {}, timedelta(milliseconds=250), 0),
+            read_wallet=ReadWallet(chain, None, ()),
+            find_route=FindRoute(
+                market=NoPools(), lookup_tables=NoPools(), hubs=(), max_hops=1, compute_unit_price_micro_lamports=0
+            ),
             default_slippage_bps=50,
         ),
         get_token=GetToken(chain=chain),

@@ -10,6 +10,7 @@ from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
 from order_engine.api.interceptors.limits import Limits
+from order_engine.domain.route import Guards, SwapMode
 from order_engine.domain.tokens import TOKENS_BY_SYMBOL
 from protos.order_engine.v1 import order_service_pb2 as pb
 from tests.integration.grpc_harness import LIFE, Harness, eventually, order_request, refusal, running
@@ -17,6 +18,11 @@ from tests.integration.grpc_harness import LIFE, Harness, eventually, order_requ
 SOL, USDC = (str(TOKENS_BY_SYMBOL[symbol].mint) for symbol in ("SOL", "USDC"))
 UNKNOWN_ORDER = "00000000-0000-7000-8000-000000000000"
 Code = grpc.StatusCode
+
+
+def exact_out_request(**changes):
+    exact = {"swap_mode": pb.SWAP_MODE_EXACT_OUT, "amount_in": 0, "amount_out": 2**64 - 1}
+    return order_request(**exact | changes)
 
 
 @pytest.fixture
@@ -53,6 +59,51 @@ async def test_one_request_id_for_two_orders_is_refused(api):
     refused = await refusal(api.orders.SubmitOrder(order_request(request_id="r-1", amount_in=2)))
     assert (refused.code, refused.reason) == (Code.ALREADY_EXISTS, "REQUEST_ID_REUSED")
     assert refused.metadata == {"order_id": first}
+
+
+async def test_an_order_for_an_exact_amount_out_is_kept_with_its_guards(api):
+    asked = exact_out_request(max_price_impact_bps=0, max_total_fee_lamports=2**64 - 1)
+    order = (await api.orders.SubmitOrder(asked)).order
+    assert (order.swap_mode, order.amount_in, order.amount_out) == (pb.SWAP_MODE_EXACT_OUT, 0, 2**64 - 1)
+    assert order.HasField("max_price_impact_bps")
+    assert (order.max_price_impact_bps, order.max_total_fee_lamports) == (0, 2**64 - 1)
+    assert not order.HasField("max_quote_age_slots")
+    [stored] = api.store.orders
+    assert (stored.swap.swap_mode, stored.swap.amount) == (SwapMode.EXACT_OUT, 2**64 - 1)
+    assert stored.guards == Guards(max_price_impact_bps=0, max_total_fee_lamports=2**64 - 1)
+    assert order == await api.orders.GetOrder(pb.GetOrderRequest(order_id=order.order_id))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"swap_mode": pb.SWAP_MODE_EXACT_IN, "amount_in": 2**64 - 1, "amount_out": 0},
+        {"amount_out": 1},
+        {"max_price_impact_bps": 1},
+        {"max_total_fee_lamports": 0},
+        {"max_quote_age_slots": 0},
+    ],
+)
+async def test_another_mode_amount_or_guard_under_one_request_id_is_another_order(api, other):
+    asked = exact_out_request(request_id="r-1", max_price_impact_bps=0)
+    first = (await api.orders.SubmitOrder(asked)).order_id
+    assert (await api.orders.SubmitOrder(asked)).order_id == first
+    changed = exact_out_request(**{"request_id": "r-1", "max_price_impact_bps": 0} | other)
+    refused = await refusal(api.orders.SubmitOrder(changed))
+    assert (refused.code, refused.reason) == (Code.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+    assert refused.metadata == {"order_id": first}
+
+
+async def test_an_unset_swap_mode_and_exact_in_are_the_same_order(api):
+    first = await api.submitted(request_id="r-1")
+    assert await api.submitted(request_id="r-1", swap_mode=pb.SWAP_MODE_EXACT_IN) == first
+
+
+@pytest.mark.parametrize("ask", [pb.SubmitOrderRequest, pb.GetQuoteRequest])
+async def test_an_unknown_swap_mode_is_named(api, ask):
+    call = api.orders.SubmitOrder if ask is pb.SubmitOrderRequest else api.quotes.GetQuote
+    refused = await refusal(call(ask(token_in="SOL", token_out="USDC", amount_in=1, swap_mode=99)))
+    assert (refused.code, refused.fields) == (Code.INVALID_ARGUMENT, ("swap_mode",))
 
 
 async def test_the_largest_amount_survives_the_round_trip(api):

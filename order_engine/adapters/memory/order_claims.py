@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from order_engine.adapters.memory.order_store import MemoryOrderStore, OrderRecord
+from order_engine.domain.errors import StaleOrder
 from order_engine.domain.lifecycle import IN_FLIGHT
 from order_engine.domain.order import AttemptStarted, EventId, OrderEvent, OrderId, OrderStatus
 from order_engine.usecases.ports import AdmissionLimits, Claim, DueOrders
@@ -32,7 +33,10 @@ class MemoryOrderClaims:
         now = self._store.clock.now()
         if record not in self._waiting(now)[: self._free(now)]:
             return None
-        order, event = self._store.record(record, record.order, AttemptStarted(), event_id)
+        try:
+            order, event = self._store.record(record, record.order, AttemptStarted(), event_id)
+        except StaleOrder:
+            return None
         record.claimed_by, record.claimed_until = claim_id, event.event_time + self._lease
         return Claim(order=order, takeovers=0), event
 

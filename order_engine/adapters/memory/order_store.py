@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from solders.signature import Signature
 
-from order_engine.domain.errors import OrderNotFound, RequestIdReused, StaleOrder
+from order_engine.domain.errors import EngineError, OrderNotFound, RequestIdReused, StaleOrder
 from order_engine.domain.lifecycle import IN_FLIGHT, apply
 from order_engine.domain.order import (
     AttemptFailed,
     AttemptStarted,
-    Candidate,
     EventId,
     Fact,
     Failure,
@@ -30,7 +30,10 @@ from order_engine.domain.order import (
     TransactionSigned,
     fingerprint,
 )
+from order_engine.domain.route import Candidate
 from order_engine.usecases.ports import Clock, OrderFilter, PageKey
+
+_LARGEST_TRANSACTION: Final = 1232  # bytes
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ class MemoryOrderStore:
         self.records: dict[OrderId, OrderRecord] = {}
         self._requests: dict[tuple[str, str], OrderId] = {}
         self._signatures: set[Signature] = set()
+        self._event_ids: set[EventId] = set()
 
     async def create(self, order: Order) -> Order:
         known = self._requests.get((order.owner, order.request_id)) if order.request_id else order.order_id
@@ -72,6 +76,8 @@ class MemoryOrderStore:
                 message = f"request_id {order.request_id!r} belongs to another order"
                 raise RequestIdReused(message, order_id=str(stored.order_id))
             return stored
+        if order.order_id in self.records:
+            raise EngineError(f"order_id {order.order_id} belongs to another order")
         now = self.clock.now()
         placed = replace(order, create_time=now, update_time=now)
         event = OrderEvent(
@@ -82,7 +88,9 @@ class MemoryOrderStore:
             event_time=now,
             fact=OrderPlaced(),
         )
-        self.records[order.order_id] = OrderRecord(placed, [event], [EventId(order.order_id)], due_at=now)
+        first_event_id = EventId(order.order_id)
+        self.records[order.order_id] = OrderRecord(placed, [event], [first_event_id], due_at=now)
+        self._event_ids.add(first_event_id)
         if order.request_id:
             self._requests[order.owner, order.request_id] = order.order_id
         return placed
@@ -111,7 +119,7 @@ class MemoryOrderStore:
 
     async def events(self, order_id: OrderId, after_sequence: int) -> Sequence[OrderEvent]:
         record = self.records.get(order_id)
-        return record.events[after_sequence:] if record else []
+        return [event for event in record.events if event.sequence > after_sequence] if record else []
 
     async def latest_sequences(self, order_ids: Sequence[OrderId]) -> Mapping[OrderId, int]:
         return {one: self.records[one].order.sequence for one in order_ids if one in self.records}
@@ -123,26 +131,33 @@ class MemoryOrderStore:
     def record(self, record: OrderRecord, order: Order, fact: Fact, event_id: EventId) -> tuple[Order, OrderEvent]:
         """Apply `fact` to `order`, which is at the stored version."""
         after, event = apply(order, fact, at=self.clock.now())
-        self._guard(fact)
+        self._guard(after, fact, event_id)
         record.order = after
         record.events.append(event)
         record.event_ids.append(event_id)
+        self._event_ids.add(event_id)
         record.due_at = after.next_attempt_at
         _keep_attempt(record, event)
         _keep_transaction(record, fact)
         _keep_claim(record, event.event_time)
         return after, event
 
-    def _guard(self, fact: Fact) -> None:
+    def _guard(self, after: Order, fact: Fact, event_id: EventId) -> None:
         """Refuse what the database's guards refuse beyond the state table."""
-        if isinstance(fact, TransactionSigned):
-            if fact.signature in self._signatures:
-                raise StaleOrder(f"transaction {fact.signature} is recorded already")
-            self._signatures.add(fact.signature)
+        if event_id in self._event_ids:
+            raise StaleOrder(f"event {event_id} is recorded already")
+        if after.attempt > after.max_attempts:
+            raise StaleOrder(f"order {after.order_id} has no attempt left")
         if isinstance(fact, AttemptFailed | OrderFailed | OrderCancelled):
             end = fact.transaction
             if end is not None and end.outcome is TransactionOutcome.LANDED:
                 raise StaleOrder(f"transaction {end.signature} has landed: its order is confirmed")
+        if isinstance(fact, TransactionSigned):
+            if not 1 <= len(fact.raw) <= _LARGEST_TRANSACTION:
+                raise StaleOrder(f"transaction {fact.signature} has {len(fact.raw)} bytes")
+            if fact.signature in self._signatures:
+                raise StaleOrder(f"transaction {fact.signature} is recorded already")
+            self._signatures.add(fact.signature)
 
 
 def _matches(order: Order, wanted: OrderFilter) -> bool:
@@ -153,7 +168,7 @@ def _matches(order: Order, wanted: OrderFilter) -> bool:
         and wanted.status in (None, order.status)
         and wanted.token_in in (None, order.token_in)
         and wanted.token_out in (None, order.token_out)
-        and wanted.client_order_id in (None, order.client_order_id)
+        and (wanted.client_order_id is None or (wanted.client_order_id or None) == order.client_order_id)
         and (wanted.venue is None or wanted.venue in venues)
         and (since is None or order.create_time > since)
         and (until is None or order.create_time < until)

@@ -12,7 +12,6 @@ from order_engine.domain.lifecycle import TERMINAL
 from order_engine.domain.order import (
     AttemptFailed,
     AttemptStarted,
-    Candidate,
     Fact,
     Order,
     OrderEvent,
@@ -22,6 +21,7 @@ from order_engine.domain.order import (
     OrderStatus,
     RouteChosen,
 )
+from order_engine.domain.route import Candidate
 
 REMEMBERED_ORDERS: Final = 10_000  # some megabytes; the oldest are forgotten first
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)

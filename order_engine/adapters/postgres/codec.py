@@ -4,6 +4,7 @@ Signed bytes are not in it: they live in the table of transactions and are hande
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Final, cast
@@ -16,6 +17,7 @@ from order_engine.adapters.postgres.shapes import (
     FactJson,
     FailureJson,
     FillJson,
+    GuardsJson,
     LegJson,
     RouteJson,
     TransactionJson,
@@ -24,7 +26,6 @@ from order_engine.domain.order import (
     AttemptFailed,
     AttemptStarted,
     CancelRequested,
-    Candidate,
     Fact,
     Failure,
     Fill,
@@ -32,13 +33,12 @@ from order_engine.domain.order import (
     OrderFailed,
     OrderPlaced,
     ResolvedTransaction,
-    Route,
     RouteChosen,
-    RouteLeg,
     TransactionConfirmed,
     TransactionOutcome,
     TransactionSigned,
 )
+from order_engine.domain.route import Candidate, Guards, Route, RouteLeg, SwapMode
 
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -75,17 +75,28 @@ def encode_route(route: Route) -> RouteJson:
         "min_amount_out": route.min_amount_out,
         "price_impact_bps": route.price_impact_bps,
         "slot": route.slot,
+        "swap_mode": route.swap_mode.value,
+        "max_amount_in": route.max_amount_in,
+        "quote_age_slots": route.quote_age_slots,
+        "network_fee_lamports": route.network_fee_lamports,
+        "rent_lamports": route.rent_lamports,
     }
 
 
 def decode_route(source: RouteJson) -> Route:
+    """Routes of older orders have one leg, which bears the route's own bounds."""
     return Route(
-        legs=tuple(_decode_leg(leg) for leg in source["legs"]),
+        legs=tuple(_decode_leg(leg, source) for leg in source["legs"]),
         amount_in=source["amount_in"],
         amount_out=source["amount_out"],
         min_amount_out=source["min_amount_out"],
         price_impact_bps=source["price_impact_bps"],
         slot=source["slot"],
+        swap_mode=SwapMode(source.get("swap_mode", SwapMode.EXACT_IN)),
+        max_amount_in=source.get("max_amount_in", source["amount_in"]),
+        quote_age_slots=source.get("quote_age_slots", 0),
+        network_fee_lamports=source.get("network_fee_lamports", 0),
+        rent_lamports=source.get("rent_lamports", 0),
     )
 
 
@@ -96,6 +107,7 @@ def encode_candidates(candidates: tuple[Candidate, ...]) -> list[CandidateJson]:
             "pool": None if candidate.pool is None else str(candidate.pool),
             "route": None if candidate.route is None else encode_route(candidate.route),
             "net_amount_out": candidate.net_amount_out,
+            "net_amount_in": candidate.net_amount_in,
             "reject_reason": _storable(candidate.reject_reason),
             "chosen": candidate.chosen,
         }
@@ -110,11 +122,17 @@ def decode_candidates(source: list[CandidateJson]) -> tuple[Candidate, ...]:
             pool=None if one["pool"] is None else Pubkey.from_string(one["pool"]),
             route=None if one["route"] is None else decode_route(one["route"]),
             net_amount_out=one["net_amount_out"],
+            net_amount_in=one.get("net_amount_in", 0),
             reject_reason=one["reject_reason"],
             chosen=one["chosen"],
         )
         for one in source
     )
+
+
+def encode_guards(guards: Guards) -> GuardsJson:
+    asked = {name: bound for name, bound in asdict(guards).items() if bound is not None}
+    return cast(GuardsJson, asked)
 
 
 def encode_fill(fill: Fill) -> FillJson:
@@ -173,10 +191,13 @@ def _encode_leg(leg: RouteLeg) -> LegJson:
         "fee_token": str(leg.fee_token),
         "share_bps": leg.share_bps,
         "compute_units": leg.compute_units,
+        "min_amount_out": leg.min_amount_out,
+        "max_amount_in": leg.max_amount_in,
+        "price_impact_bps": leg.price_impact_bps,
     }
 
 
-def _decode_leg(source: LegJson) -> RouteLeg:
+def _decode_leg(source: LegJson, route: RouteJson) -> RouteLeg:
     return RouteLeg(
         venue=source["venue"],
         pool=Pubkey.from_string(source["pool"]),
@@ -187,7 +208,10 @@ def _decode_leg(source: LegJson) -> RouteLeg:
         fee_amount=source["fee_amount"],
         fee_token=Pubkey.from_string(source["fee_token"]),
         share_bps=source["share_bps"],
-        compute_units=source.get("compute_units", 0),  # older orders have none
+        compute_units=source.get("compute_units", 0),
+        min_amount_out=source.get("min_amount_out", route["min_amount_out"]),
+        max_amount_in=source.get("max_amount_in", source["amount_in"]),
+        price_impact_bps=source.get("price_impact_bps", route["price_impact_bps"]),
     )
 
 

@@ -18,19 +18,13 @@ from order_engine.adapters.postgres.codec import (
     encode_fact,
     encode_failure,
     encode_fill,
+    encode_guards,
     encode_route,
 )
-from order_engine.adapters.postgres.shapes import FactJson, FailureJson, FillJson, RouteJson
+from order_engine.adapters.postgres.shapes import FactJson, FailureJson, FillJson, GuardsJson, RouteJson
 from order_engine.domain.lifecycle import IN_FLIGHT
-from order_engine.domain.order import (
-    EventId,
-    Order,
-    OrderEvent,
-    OrderId,
-    OrderStatus,
-    OrderType,
-    fingerprint,
-)
+from order_engine.domain.order import EventId, Order, OrderEvent, OrderId, OrderStatus, OrderType, fingerprint
+from order_engine.domain.route import Guards, SwapMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +53,11 @@ class NewOrderRow(TypedDict):
     order_type: str
     token_in: str
     token_out: str
+    swap_mode: str
     amount_in: int
+    amount_out: int
     slippage_bps: int
+    guards: GuardsJson
     max_attempts: int
 
 
@@ -95,8 +92,11 @@ def new_order_row(order: Order) -> NewOrderRow:
         "order_type": order.order_type.value,
         "token_in": str(order.token_in),
         "token_out": str(order.token_out),
+        "swap_mode": order.swap_mode.value,
         "amount_in": order.amount_in,
+        "amount_out": order.amount_out,
         "slippage_bps": order.slippage_bps,
+        "guards": encode_guards(order.guards),
         "max_attempts": order.max_attempts,
     }
 
@@ -134,8 +134,11 @@ def order_of(row: RowMapping) -> Order:
         order_type=OrderType(row["order_type"]),
         token_in=Pubkey.from_string(row["token_in"]),
         token_out=Pubkey.from_string(row["token_out"]),
+        swap_mode=SwapMode(row["swap_mode"]),
         amount_in=int(row["amount_in"]),
+        amount_out=int(row["amount_out"]),
         slippage_bps=row["slippage_bps"],
+        guards=Guards(**row["guards"]),
         max_attempts=row["max_attempts"],
         create_time=row["create_time"],
         update_time=row["update_time"],

@@ -3,7 +3,17 @@
 from typing import NotRequired, TypedDict
 
 
+class GuardsJson(TypedDict, total=False):
+    """Only those that were asked for."""
+
+    max_price_impact_bps: int
+    max_total_fee_lamports: int
+    max_quote_age_slots: int
+
+
 class LegJson(TypedDict):
+    """What may be missing is what older orders have none of."""
+
     venue: str
     pool: str
     token_in: str
@@ -14,6 +24,9 @@ class LegJson(TypedDict):
     fee_token: str
     share_bps: int
     compute_units: NotRequired[int]
+    min_amount_out: NotRequired[int]
+    max_amount_in: NotRequired[int]
+    price_impact_bps: NotRequired[int]
 
 
 class RouteJson(TypedDict):
@@ -23,6 +36,11 @@ class RouteJson(TypedDict):
     min_amount_out: int
     price_impact_bps: int
     slot: int
+    swap_mode: NotRequired[str]
+    max_amount_in: NotRequired[int]
+    quote_age_slots: NotRequired[int]
+    network_fee_lamports: NotRequired[int]
+    rent_lamports: NotRequired[int]
 
 
 class CandidateJson(TypedDict):
@@ -30,6 +48,7 @@ class CandidateJson(TypedDict):
     pool: str | None
     route: RouteJson | None
     net_amount_out: int
+    net_amount_in: NotRequired[int]
     reject_reason: str
     chosen: bool
 

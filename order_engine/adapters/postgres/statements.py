@@ -7,12 +7,15 @@ from sqlalchemy import text
 CREATE: Final = text("""
     WITH placed AS (
         INSERT INTO orders (order_id, owner, request_id, client_order_id, fingerprint, order_type, token_in, token_out,
-            amount_in, slippage_bps, max_attempts, status, sequence, attempt, create_time, update_time, next_attempt_at)
+            swap_mode, amount_in, amount_out, slippage_bps, guards, max_attempts, status, sequence, attempt,
+            create_time, update_time, next_attempt_at)
         SELECT order_id, owner, request_id, client_order_id, decode(fingerprint, 'hex'), order_type, token_in,
-            token_out, amount_in, slippage_bps, max_attempts, 'pending', 1, 0, moment, moment, moment
+            token_out, swap_mode, amount_in, amount_out, slippage_bps, guards, max_attempts, 'pending', 1, 0,
+            moment, moment, moment
         FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS item (
             order_id uuid, owner text, request_id text, client_order_id text, fingerprint text, order_type text,
-            token_in text, token_out text, amount_in numeric, slippage_bps integer, max_attempts integer),
+            token_in text, token_out text, swap_mode text, amount_in numeric, amount_out numeric,
+            slippage_bps integer, guards jsonb, max_attempts integer),
             (SELECT clock_timestamp() AS moment) AS clock
         ORDER BY owner, request_id, order_id
         ON CONFLICT DO NOTHING
@@ -107,7 +110,8 @@ WRITE_POST_MORTEMS: Final = text("""
     INSERT INTO post_mortems (order_id, reason, message, report, created_at)
     SELECT order_id, failure ->> 'reason', failure ->> 'message', jsonb_build_object(
         'order_id', order_id, 'client_order_id', client_order_id, 'token_in', token_in, 'token_out', token_out,
-        'amount_in', amount_in, 'slippage_bps', slippage_bps, 'failure', failure,
+        'swap_mode', swap_mode, 'amount_in', amount_in, 'amount_out', amount_out, 'slippage_bps', slippage_bps,
+        'guards', guards, 'failure', failure,
         'attempts', (
             SELECT coalesce(jsonb_agg(jsonb_build_object('number', a.number, 'start_time', a.started_at,
                 'candidates', a.candidates, 'failure', a.failure,

@@ -3,11 +3,11 @@
 import asyncio
 import base64
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Final, TypeVar
 
-import httpx
 import orjson
 import structlog
 from base58 import b58encode
@@ -20,15 +20,20 @@ from solders.transaction import VersionedTransaction
 from order_engine.adapters.batching import Batcher
 from order_engine.adapters.solana import replies
 from order_engine.adapters.solana.fills import fill_of
-from order_engine.adapters.solana.json_rpc import JsonRpc, OnCall, RpcError
+from order_engine.adapters.solana.json_rpc import JsonRpc, OnCall, RpcError, http_session
 from order_engine.domain.errors import ChainUnavailable, EngineError
 from order_engine.domain.finality import Landed, Sighting
 from order_engine.domain.order import Fill, SignedTransaction
-from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, SwapRequest
+from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot
+from order_engine.domain.route import SwapTerms
 from order_engine.usecases.ports import Simulation, TransactionPlan
 
 CLOCK_SYSVAR: Final = Pubkey.from_string("SysvarC1ock11111111111111111111111111111111")
 SIGNATURES_PER_STATUS_CALL: Final = 256
+SILENT_SECONDS: Final = 0.5  # then the next endpoint is asked as well
+ASKED_LAST_SECONDS: Final = 10.0  # an endpoint that another one had to stand in for
+NOT_AWAITED_SECONDS: Final = 30.0  # an endpoint that could not be searched
+SEND_SECONDS: Final = 1.0  # what a send waits for the others once one endpoint has answered
 _CONFIRMED: Final = {"commitment": "confirmed"}
 _SEEN: Final = frozenset({"confirmed", "finalized"})
 
@@ -41,13 +46,18 @@ class ForeignEndpoint(EngineError):
 
 
 class SolanaChain:
-    """Reads ask the endpoints in order until one answers; sends and searches ask all of them."""
+    """Reads ask the endpoints in order until one answers, and the next one too when it is silent for a moment.
+
+    Sends and searches ask all of them.
+    """
 
     def __init__(self, endpoints: Sequence[JsonRpc]) -> None:
         self._endpoints = tuple(endpoints)
         self._unproven = self._endpoints
         self._proven: tuple[JsonRpc, ...] = ()
         self._genesis: Hash | None = None
+        self._asked_last_until: dict[str, float] = {}
+        self._silent_until: dict[str, float] = {}
         self._searches: Batcher[Signature, Sequence[Sighting]] = Batcher(
             self._search, max_batch=SIGNATURES_PER_STATUS_CALL
         )
@@ -106,24 +116,29 @@ class SolanaChain:
         return [(Pubkey.from_string(one.pubkey), _decoded(one.account)) for one in found]
 
     async def simulate(self, plan: TransactionPlan) -> Simulation:
-        message = MessageV0.try_compile(plan.payer, list(plan.instructions), [], Hash.default())
+        message = MessageV0.try_compile(plan.payer, list(plan.instructions), list(plan.lookup_tables), Hash.default())
         unsigned = VersionedTransaction.populate(message, [Signature.default()])
         options = {**_CONFIRMED, "encoding": "base64", "sigVerify": False, "replaceRecentBlockhash": True}
         params = [base64.b64encode(bytes(unsigned)).decode(), options]
         reply = await self._first(lambda rpc: rpc.call("simulateTransaction", params, replies.SIMULATION))
-        return Simulation(error=_error_text(reply.value.err), logs=reply.value.logs or [])
+        return Simulation(error=_error_text(reply.value.err), logs=reply.value.logs or [], slot=reply.context.slot)
 
     async def send(self, transaction: SignedTransaction) -> None:
         options = {"encoding": "base64", "skipPreflight": True, "maxRetries": 0}
         params = [base64.b64encode(transaction.raw).decode(), options]
-        await asyncio.gather(*(self._send(rpc, transaction, params) for rpc in self._endpoints))
+        sending = [asyncio.create_task(self._send(rpc, transaction, params)) for rpc in self._endpoints]
+        try:
+            await asyncio.wait(sending, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(sending, timeout=SEND_SECONDS)
+        finally:
+            _cancel(sending)
 
     async def sightings(self, signature: Signature) -> Sequence[Sighting]:
         return await self._searches.submit(signature)
 
-    async def fill(self, signature: Signature, swap: SwapRequest, wallet: Pubkey) -> Fill | None:
+    async def fill(self, signature: Signature, swap: SwapTerms, wallet: Pubkey) -> Fill | None:
         options = {**_CONFIRMED, "encoding": "json", "maxSupportedTransactionVersion": 0}
-        for rpc in self._endpoints:
+        for rpc in self._in_order():
             try:
                 found = await rpc.call("getTransaction", [str(signature), options], replies.TRANSACTION)
             except (ChainUnavailable, RpcError):
@@ -140,8 +155,30 @@ class SolanaChain:
 
     async def _search(self, signatures: Sequence[Signature]) -> Sequence[Sequence[Sighting]]:
         """Search every endpoint for all of them at once; one list of sightings for each signature."""
-        answers = await asyncio.gather(*(self._search_one(rpc, signatures) for rpc in self._endpoints))
-        return [[answer[index] for answer in answers if answer] for index in range(len(signatures))]
+        now = monotonic()
+        searching = {asyncio.create_task(self._search_one(rpc, signatures)): rpc for rpc in self._endpoints}
+        heard_lately = {task for task, rpc in searching.items() if self._silent_until.get(rpc.name, now) <= now}
+        answers: list[list[Sighting]] = []
+        waiting, patient = set(searching), heard_lately or set(searching)
+        try:
+            while waiting and not _all_landed(answers):
+                patience = None if waiting & patient else SILENT_SECONDS
+                done, waiting = await asyncio.wait(waiting, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+                if not done:
+                    break
+                for task in done:
+                    self._heard(searching[task], bool(task.result()))
+                answers += [answer for task in done if (answer := task.result())]
+        finally:
+            _cancel(waiting)
+        return [[answer[index] for answer in answers] for index in range(len(signatures))]
+
+    def _heard(self, rpc: JsonRpc, answered: bool) -> None:
+        """One that could not be searched is still asked, but for a while nobody waits long for its answer."""
+        if answered:
+            self._silent_until.pop(rpc.name, None)
+        else:
+            self._silent_until[rpc.name] = monotonic() + NOT_AWAITED_SECONDS
 
     async def _search_one(self, rpc: JsonRpc, signatures: Sequence[Signature]) -> list[Sighting]:
         """Height first, then the signatures: the other order would call a just-landed transaction dead."""
@@ -166,14 +203,39 @@ class SolanaChain:
             for status in reply.value
         ]
 
-    async def _first(self, ask: Callable[[JsonRpc], Awaitable[T]]) -> T:
-        reasons = []
-        for rpc in self._endpoints:
-            try:
-                return await ask(rpc)
-            except (ChainUnavailable, RpcError) as error:
-                reasons.append(str(error))
+    async def _first(self, ask: Callable[[JsonRpc], Coroutine[object, object, T]]) -> T:
+        reasons: list[str] = []
+        left, asked = list(self._in_order()), dict[asyncio.Task[T], JsonRpc]()
+        try:
+            while left or asked:
+                if left:
+                    rpc = left.pop(0)
+                    asked[asyncio.ensure_future(ask(rpc))] = rpc
+                done, _ = await asyncio.wait(
+                    asked, timeout=SILENT_SECONDS if left else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                for task in done:
+                    try:
+                        answer = task.result()
+                    except (ChainUnavailable, RpcError) as error:
+                        reasons.append(str(error))
+                        self._ask_last(asked.pop(task))
+                        continue
+                    asked.pop(task)
+                    for rpc in asked.values():
+                        self._ask_last(rpc)
+                    return answer
+        finally:
+            _cancel(asked)
         raise ChainUnavailable("; ".join(reasons))
+
+    def _in_order(self) -> Sequence[JsonRpc]:
+        """Return the endpoints as configured, those that failed just now behind the others."""
+        now = monotonic()
+        return sorted(self._endpoints, key=lambda rpc: self._asked_last_until.get(rpc.name, now) > now)
+
+    def _ask_last(self, rpc: JsonRpc) -> None:
+        self._asked_last_until[rpc.name] = monotonic() + ASKED_LAST_SECONDS
 
 
 @asynccontextmanager
@@ -181,9 +243,8 @@ async def open_chain(
     urls: Sequence[str], timeout_seconds: float = 5.0, on_call: OnCall | None = None
 ) -> AsyncIterator[SolanaChain]:
     """A chain on these endpoints while the context lasts. Transports never repeat a request by themselves."""
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=32)
-    async with httpx.AsyncClient(timeout=timeout_seconds, limits=limits, trust_env=False) as client:
-        yield SolanaChain([JsonRpc(url, client, on_call) for url in urls])
+    async with http_session(timeout_seconds) as session:
+        yield SolanaChain([JsonRpc(url, session, on_call) for url in urls])
 
 
 async def _genesis_hash(rpc: JsonRpc) -> Hash | None:
@@ -191,6 +252,16 @@ async def _genesis_hash(rpc: JsonRpc) -> Hash | None:
         return Hash.from_string(await rpc.call("getGenesisHash", [], replies.TEXT))
     except (ChainUnavailable, RpcError, ValueError):
         return None
+
+
+def _cancel(tasks: Iterable[asyncio.Task[T]]) -> None:
+    for task in tasks:
+        task.cancel()
+
+
+def _all_landed(answers: Sequence[Sequence[Sighting]]) -> bool:
+    """Say whether nobody else need be heard: what one endpoint has seen land has landed."""
+    return bool(answers) and all(any(one.landed for one in seen) for seen in zip(*answers, strict=True))
 
 
 def _decoded(raw: replies.RawAccount) -> Account:

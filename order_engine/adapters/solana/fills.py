@@ -5,11 +5,11 @@ from solders.signature import Signature
 
 from order_engine.adapters.solana.replies import ConfirmedTransaction, TokenBalance
 from order_engine.domain.order import Fill
-from order_engine.domain.pool import SwapRequest
+from order_engine.domain.route import SwapTerms
 from order_engine.domain.tokens import WRAPPED_SOL
 
 
-def fill_of(transaction: ConfirmedTransaction, signature: Signature, swap: SwapRequest, wallet: Pubkey) -> Fill:
+def fill_of(transaction: ConfirmedTransaction, signature: Signature, swap: SwapTerms, wallet: Pubkey) -> Fill:
     """Amounts in base units: what left the wallet, fees of the chain aside, and what reached it."""
     return Fill(
         signature=signature,

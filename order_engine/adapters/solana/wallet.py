@@ -43,7 +43,7 @@ class KeypairWallet:
         if key in self._signed:
             return self._signed[key]
         blockhash, last_valid_block_height = await self._chain.latest_blockhash()
-        message = MessageV0.try_compile(plan.payer, list(plan.instructions), [], blockhash)
+        message = MessageV0.try_compile(plan.payer, list(plan.instructions), list(plan.lookup_tables), blockhash)
         transaction = VersionedTransaction(message, [self._keypair])
         signed = SignedTransaction(
             signature=transaction.signatures[0],

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlsplit
 
-import httpx
 from pydantic import TypeAdapter
 from solders.hash import Hash
 
 from order_engine.adapters.solana import replies
-from order_engine.adapters.solana.json_rpc import JsonRpc, RpcError
+from order_engine.adapters.solana.json_rpc import JsonRpc, RpcError, http_session
 from order_engine.adapters.solana.wallet import WalletFileError, load_keypair
 from order_engine.cli.amounts import in_tokens, trimmed
 from order_engine.cli.doctor.examination import Check, Subject, bad, good, idle
@@ -45,8 +45,8 @@ async def check_chain(subject: Subject) -> list[Check]:
     if not all(map(_is_url, subject.rpc_endpoints)):
         return [bad("chain", "SOLANA_RPC_URL is no URL", "write https://HOST, several with commas between")]
     checks: list[Check] = []
-    async with httpx.AsyncClient(timeout=subject.timeout_seconds, trust_env=False) as client:
-        endpoints = [JsonRpc(url, client) for url in subject.rpc_endpoints]
+    async with http_session(subject.timeout_seconds) as session:
+        endpoints = [JsonRpc(url, session) for url in subject.rpc_endpoints]
         answers = await asyncio.gather(*map(_ask, endpoints))
         checks += [answer for answer in answers if isinstance(answer, Check)]
         answered = [answer for answer in answers if isinstance(answer, Endpoint)]
@@ -58,10 +58,10 @@ async def check_chain(subject: Subject) -> list[Check]:
 
 def _is_url(text: str) -> bool:
     try:
-        url = httpx.URL(text)
-    except httpx.InvalidURL:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:
         return False
-    return url.scheme in ("http", "https") and bool(url.host)
 
 
 async def _ask(rpc: JsonRpc) -> Endpoint | Check:

@@ -17,9 +17,10 @@ from order_engine.embedded.wheels import binary
 
 OLDEST_PYTHON: Final = (3, 11)
 _PACKAGES: Final = (
-    "alembic", "base58", "dramatiq", "google.rpc", "grpc", "grpc_health.v1", "grpc_reflection.v1alpha", "grpc_status",
-    "hiredis", "httptools", "httpx", "orjson", "prometheus_client", "psycopg", "psycopg_binary", "pydantic",
-    "pydantic_settings", "redis", "rich", "solders", "sqlalchemy", "starlette", "structlog", "uvicorn", "websockets",
+    "aiohttp", "alembic", "base58", "certifi", "dramatiq", "google.rpc", "grpc", "grpc_health.v1",
+    "grpc_reflection.v1alpha", "grpc_status", "hiredis", "httptools", "orjson", "prometheus_client", "psycopg",
+    "psycopg_binary", "pydantic", "pydantic_settings", "redis", "rich", "solders", "sqlalchemy", "starlette",
+    "structlog", "uvicorn", "websockets",
 )  # fmt: skip
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
+from http import HTTPStatus
 
+import aiohttp
 import grpc
-import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
 from order_engine.cli.doctor.examination import Check, Subject, bad, good, idle
@@ -38,28 +38,35 @@ def _grpc_refused(error: grpc.aio.AioRpcError, subject: Subject) -> Check:
 async def check_http(subject: Subject) -> Check:
     url = f"{subject.http_url}/healthz"
     try:
-        async with httpx.AsyncClient(timeout=subject.timeout_seconds, trust_env=False) as client:
-            reply = await client.get(url)
-    except httpx.ConnectError:
+        status, text = await _get(url, subject.timeout_seconds)
+    except aiohttp.ClientConnectorError:
         if subject.http or subject.is_up:
             return bad("HTTP bridge", f"nothing at {subject.http_url}", "order-engine gateway")
         return idle("HTTP bridge", f"nothing at {subject.http_url}: order-engine gateway")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (aiohttp.ClientError, TimeoutError) as error:
         return bad("HTTP bridge", f"{url}: {type(error).__name__}", "correct --http or PORT, then order-engine gateway")
-    if reply.status_code == httpx.codes.OK and "SERVING" in reply.text:
+    if status == HTTPStatus.OK and "SERVING" in text:
         return good("HTTP bridge", f"{subject.http_url} is serving")
-    if reply.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
         return bad(
             "HTTP bridge", f"{subject.http_url} does not reach the engine", "start the engine, or set GRPC_TARGET"
         )
-    return bad("HTTP bridge", f"{url} answers {reply.status_code}", "another program answers there: set PORT")
+    return bad("HTTP bridge", f"{url} answers {status}", "another program answers there: set PORT")
 
 
 async def answers_as_papernet(port: int, timeout_seconds: float) -> bool:
     """Say whether our paper network listens on a port of this machine."""
     try:
-        async with asyncio.timeout(timeout_seconds), httpx.AsyncClient(trust_env=False) as client:
-            reply = await client.get(f"http://127.0.0.1:{port}/health")
-    except (httpx.HTTPError, TimeoutError):
+        status, _ = await _get(f"http://127.0.0.1:{port}/health", timeout_seconds)
+    except (aiohttp.ClientError, TimeoutError):
         return False
-    return reply.status_code == httpx.codes.OK
+    return status == HTTPStatus.OK
+
+
+async def _get(url: str, timeout_seconds: float) -> tuple[int, str]:
+    limit = aiohttp.ClientTimeout(total=timeout_seconds)
+    async with (
+        aiohttp.ClientSession(timeout=limit, trust_env=False) as session,
+        session.get(url, allow_redirects=False) as reply,
+    ):
+        return reply.status, await reply.text(errors="replace")

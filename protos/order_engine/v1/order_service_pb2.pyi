@@ -40,6 +40,29 @@ ORDER_TYPE_UNSPECIFIED: OrderType.ValueType  # 0
 ORDER_TYPE_MARKET: OrderType.ValueType  # 1
 Global___OrderType: _TypeAlias = OrderType  # noqa: Y015
 
+class _SwapMode:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SwapModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SwapMode.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SWAP_MODE_UNSPECIFIED: _SwapMode.ValueType  # 0
+    """read as EXACT_IN"""
+    SWAP_MODE_EXACT_IN: _SwapMode.ValueType  # 1
+    """amount_in is spent; slippage bounds what is received"""
+    SWAP_MODE_EXACT_OUT: _SwapMode.ValueType  # 2
+    """amount_out is received; slippage bounds what is paid"""
+
+class SwapMode(_SwapMode, metaclass=_SwapModeEnumTypeWrapper): ...
+
+SWAP_MODE_UNSPECIFIED: SwapMode.ValueType  # 0
+"""read as EXACT_IN"""
+SWAP_MODE_EXACT_IN: SwapMode.ValueType  # 1
+"""amount_in is spent; slippage bounds what is received"""
+SWAP_MODE_EXACT_OUT: SwapMode.ValueType  # 2
+"""amount_out is received; slippage bounds what is paid"""
+Global___SwapMode: _TypeAlias = SwapMode  # noqa: Y015
+
 class _OrderStatus:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -111,6 +134,11 @@ class SubmitOrderRequest(_message.Message):
     TOKEN_OUT_FIELD_NUMBER: _builtins.int
     AMOUNT_IN_FIELD_NUMBER: _builtins.int
     SLIPPAGE_BPS_FIELD_NUMBER: _builtins.int
+    SWAP_MODE_FIELD_NUMBER: _builtins.int
+    AMOUNT_OUT_FIELD_NUMBER: _builtins.int
+    MAX_PRICE_IMPACT_BPS_FIELD_NUMBER: _builtins.int
+    MAX_TOTAL_FEE_LAMPORTS_FIELD_NUMBER: _builtins.int
+    MAX_QUOTE_AGE_SLOTS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """idempotency key per owner, 1-64 of [A-Za-z0-9._:-]; empty = none"""
     client_order_id: _builtins.str
@@ -120,9 +148,18 @@ class SubmitOrderRequest(_message.Message):
     """base58 mint, or a symbol of the token list; SOL and its mint both mean native SOL"""
     token_out: _builtins.str
     amount_in: _builtins.int
-    """base units of token_in"""
+    """base units of token_in; EXACT_OUT: leave it out"""
     slippage_bps: _builtins.int
     """0-5000; unset = the configured default (50)"""
+    swap_mode: Global___SwapMode.ValueType
+    amount_out: _builtins.int
+    """base units of token_out; EXACT_IN: leave it out"""
+    max_price_impact_bps: _builtins.int
+    """0-10000; unset = no bound"""
+    max_total_fee_lamports: _builtins.int
+    """base fee, priority fee and rent that does not come back"""
+    max_quote_age_slots: _builtins.int
+    """between the quote's snapshot and the signature"""
     def __init__(
         self,
         *,
@@ -133,13 +170,31 @@ class SubmitOrderRequest(_message.Message):
         token_out: _builtins.str = ...,
         amount_in: _builtins.int = ...,
         slippage_bps: _builtins.int | None = ...,
+        swap_mode: Global___SwapMode.ValueType = ...,
+        amount_out: _builtins.int = ...,
+        max_price_impact_bps: _builtins.int | None = ...,
+        max_total_fee_lamports: _builtins.int | None = ...,
+        max_quote_age_slots: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_slippage_bps", b"_slippage_bps", "slippage_bps", b"slippage_bps"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_price_impact_bps", b"_max_price_impact_bps", "_max_quote_age_slots", b"_max_quote_age_slots", "_max_total_fee_lamports", b"_max_total_fee_lamports", "_slippage_bps", b"_slippage_bps", "max_price_impact_bps", b"max_price_impact_bps", "max_quote_age_slots", b"max_quote_age_slots", "max_total_fee_lamports", b"max_total_fee_lamports", "slippage_bps", b"slippage_bps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slippage_bps", b"_slippage_bps", "amount_in", b"amount_in", "client_order_id", b"client_order_id", "order_type", b"order_type", "request_id", b"request_id", "slippage_bps", b"slippage_bps", "token_in", b"token_in", "token_out", b"token_out"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_price_impact_bps", b"_max_price_impact_bps", "_max_quote_age_slots", b"_max_quote_age_slots", "_max_total_fee_lamports", b"_max_total_fee_lamports", "_slippage_bps", b"_slippage_bps", "amount_in", b"amount_in", "amount_out", b"amount_out", "client_order_id", b"client_order_id", "max_price_impact_bps", b"max_price_impact_bps", "max_quote_age_slots", b"max_quote_age_slots", "max_total_fee_lamports", b"max_total_fee_lamports", "order_type", b"order_type", "request_id", b"request_id", "slippage_bps", b"slippage_bps", "swap_mode", b"swap_mode", "token_in", b"token_in", "token_out", b"token_out"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_price_impact_bps: _TypeAlias = _typing.Literal["max_price_impact_bps"]  # noqa: Y015
+    _WhichOneofArgType__max_price_impact_bps: _TypeAlias = _typing.Literal["_max_price_impact_bps", b"_max_price_impact_bps"]  # noqa: Y015
+    _WhichOneofReturnType__max_quote_age_slots: _TypeAlias = _typing.Literal["max_quote_age_slots"]  # noqa: Y015
+    _WhichOneofArgType__max_quote_age_slots: _TypeAlias = _typing.Literal["_max_quote_age_slots", b"_max_quote_age_slots"]  # noqa: Y015
+    _WhichOneofReturnType__max_total_fee_lamports: _TypeAlias = _typing.Literal["max_total_fee_lamports"]  # noqa: Y015
+    _WhichOneofArgType__max_total_fee_lamports: _TypeAlias = _typing.Literal["_max_total_fee_lamports", b"_max_total_fee_lamports"]  # noqa: Y015
     _WhichOneofReturnType__slippage_bps: _TypeAlias = _typing.Literal["slippage_bps"]  # noqa: Y015
     _WhichOneofArgType__slippage_bps: _TypeAlias = _typing.Literal["_slippage_bps", b"_slippage_bps"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price_impact_bps) -> _WhichOneofReturnType__max_price_impact_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_quote_age_slots) -> _WhichOneofReturnType__max_quote_age_slots | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_total_fee_lamports) -> _WhichOneofReturnType__max_total_fee_lamports | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slippage_bps) -> _WhichOneofReturnType__slippage_bps | None: ...
 
 Global___SubmitOrderRequest: _TypeAlias = SubmitOrderRequest  # noqa: Y015
@@ -191,6 +246,11 @@ class Order(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     SEQUENCE_FIELD_NUMBER: _builtins.int
+    SWAP_MODE_FIELD_NUMBER: _builtins.int
+    AMOUNT_OUT_FIELD_NUMBER: _builtins.int
+    MAX_PRICE_IMPACT_BPS_FIELD_NUMBER: _builtins.int
+    MAX_TOTAL_FEE_LAMPORTS_FIELD_NUMBER: _builtins.int
+    MAX_QUOTE_AGE_SLOTS_FIELD_NUMBER: _builtins.int
     order_id: _builtins.str
     client_order_id: _builtins.str
     order_type: Global___OrderType.ValueType
@@ -208,6 +268,12 @@ class Order(_message.Message):
     cancel_requested: _builtins.bool
     sequence: _builtins.int
     """of the last update"""
+    swap_mode: Global___SwapMode.ValueType
+    amount_out: _builtins.int
+    """asked for; 0 for EXACT_IN"""
+    max_price_impact_bps: _builtins.int
+    max_total_fee_lamports: _builtins.int
+    max_quote_age_slots: _builtins.int
     @_builtins.property
     def route(self) -> Global___Route:
         """of the latest attempt that chose one"""
@@ -250,18 +316,37 @@ class Order(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         sequence: _builtins.int = ...,
+        swap_mode: Global___SwapMode.ValueType = ...,
+        amount_out: _builtins.int = ...,
+        max_price_impact_bps: _builtins.int | None = ...,
+        max_total_fee_lamports: _builtins.int | None = ...,
+        max_quote_age_slots: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "failure", b"failure", "fill", b"fill", "next_attempt_time", b"next_attempt_time", "route", b"route", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_price_impact_bps", b"_max_price_impact_bps", "_max_quote_age_slots", b"_max_quote_age_slots", "_max_total_fee_lamports", b"_max_total_fee_lamports", "create_time", b"create_time", "failure", b"failure", "fill", b"fill", "max_price_impact_bps", b"max_price_impact_bps", "max_quote_age_slots", b"max_quote_age_slots", "max_total_fee_lamports", b"max_total_fee_lamports", "next_attempt_time", b"next_attempt_time", "route", b"route", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_in", b"amount_in", "attempt", b"attempt", "cancel_requested", b"cancel_requested", "client_order_id", b"client_order_id", "create_time", b"create_time", "failure", b"failure", "fill", b"fill", "max_attempts", b"max_attempts", "next_attempt_time", b"next_attempt_time", "order_id", b"order_id", "order_type", b"order_type", "route", b"route", "sequence", b"sequence", "signature", b"signature", "slippage_bps", b"slippage_bps", "status", b"status", "token_in", b"token_in", "token_out", b"token_out", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_price_impact_bps", b"_max_price_impact_bps", "_max_quote_age_slots", b"_max_quote_age_slots", "_max_total_fee_lamports", b"_max_total_fee_lamports", "amount_in", b"amount_in", "amount_out", b"amount_out", "attempt", b"attempt", "cancel_requested", b"cancel_requested", "client_order_id", b"client_order_id", "create_time", b"create_time", "failure", b"failure", "fill", b"fill", "max_attempts", b"max_attempts", "max_price_impact_bps", b"max_price_impact_bps", "max_quote_age_slots", b"max_quote_age_slots", "max_total_fee_lamports", b"max_total_fee_lamports", "next_attempt_time", b"next_attempt_time", "order_id", b"order_id", "order_type", b"order_type", "route", b"route", "sequence", b"sequence", "signature", b"signature", "slippage_bps", b"slippage_bps", "status", b"status", "swap_mode", b"swap_mode", "token_in", b"token_in", "token_out", b"token_out", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__max_price_impact_bps: _TypeAlias = _typing.Literal["max_price_impact_bps"]  # noqa: Y015
+    _WhichOneofArgType__max_price_impact_bps: _TypeAlias = _typing.Literal["_max_price_impact_bps", b"_max_price_impact_bps"]  # noqa: Y015
+    _WhichOneofReturnType__max_quote_age_slots: _TypeAlias = _typing.Literal["max_quote_age_slots"]  # noqa: Y015
+    _WhichOneofArgType__max_quote_age_slots: _TypeAlias = _typing.Literal["_max_quote_age_slots", b"_max_quote_age_slots"]  # noqa: Y015
+    _WhichOneofReturnType__max_total_fee_lamports: _TypeAlias = _typing.Literal["max_total_fee_lamports"]  # noqa: Y015
+    _WhichOneofArgType__max_total_fee_lamports: _TypeAlias = _typing.Literal["_max_total_fee_lamports", b"_max_total_fee_lamports"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price_impact_bps) -> _WhichOneofReturnType__max_price_impact_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_quote_age_slots) -> _WhichOneofReturnType__max_quote_age_slots | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_total_fee_lamports) -> _WhichOneofReturnType__max_total_fee_lamports | None: ...
 
 Global___Order: _TypeAlias = Order  # noqa: Y015
 
 @_typing.final
 class Route(_message.Message):
-    """A way through one or more pools, executed in one transaction."""
+    """A way through one or more pools, executed in one transaction. Hops follow each other; the legs of one hop stand
+    together, trade the same pair and share what enters it. A hop enters with what the one before it is sure to pay:
+    the rest stays in the wallet, in that hop's token.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -271,14 +356,29 @@ class Route(_message.Message):
     MIN_AMOUNT_OUT_FIELD_NUMBER: _builtins.int
     PRICE_IMPACT_BPS_FIELD_NUMBER: _builtins.int
     SLOT_FIELD_NUMBER: _builtins.int
+    SWAP_MODE_FIELD_NUMBER: _builtins.int
+    MAX_AMOUNT_IN_FIELD_NUMBER: _builtins.int
+    QUOTE_AGE_SLOTS_FIELD_NUMBER: _builtins.int
+    NETWORK_FEE_LAMPORTS_FIELD_NUMBER: _builtins.int
+    RENT_LAMPORTS_FIELD_NUMBER: _builtins.int
     amount_in: _builtins.int
+    """EXACT_OUT: as quoted"""
     amount_out: _builtins.int
-    """as quoted"""
+    """EXACT_IN: as quoted"""
     min_amount_out: _builtins.int
     """enforced on chain"""
     price_impact_bps: _builtins.int
     slot: _builtins.int
-    """of the snapshot it was quoted on"""
+    """of the oldest snapshot it was quoted on"""
+    swap_mode: Global___SwapMode.ValueType
+    max_amount_in: _builtins.int
+    """enforced on chain"""
+    quote_age_slots: _builtins.int
+    """how far behind the chain that snapshot was"""
+    network_fee_lamports: _builtins.int
+    """base and priority fee"""
+    rent_lamports: _builtins.int
+    """for token accounts that stay open"""
     @_builtins.property
     def legs(self) -> _containers.RepeatedCompositeFieldContainer[Global___RouteLeg]: ...
     def __init__(
@@ -290,10 +390,15 @@ class Route(_message.Message):
         min_amount_out: _builtins.int = ...,
         price_impact_bps: _builtins.int = ...,
         slot: _builtins.int = ...,
+        swap_mode: Global___SwapMode.ValueType = ...,
+        max_amount_in: _builtins.int = ...,
+        quote_age_slots: _builtins.int = ...,
+        network_fee_lamports: _builtins.int = ...,
+        rent_lamports: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_in", b"amount_in", "amount_out", b"amount_out", "legs", b"legs", "min_amount_out", b"min_amount_out", "price_impact_bps", b"price_impact_bps", "slot", b"slot"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_in", b"amount_in", "amount_out", b"amount_out", "legs", b"legs", "max_amount_in", b"max_amount_in", "min_amount_out", b"min_amount_out", "network_fee_lamports", b"network_fee_lamports", "price_impact_bps", b"price_impact_bps", "quote_age_slots", b"quote_age_slots", "rent_lamports", b"rent_lamports", "slot", b"slot", "swap_mode", b"swap_mode"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -312,6 +417,9 @@ class RouteLeg(_message.Message):
     FEE_AMOUNT_FIELD_NUMBER: _builtins.int
     FEE_TOKEN_FIELD_NUMBER: _builtins.int
     SHARE_BPS_FIELD_NUMBER: _builtins.int
+    PRICE_IMPACT_BPS_FIELD_NUMBER: _builtins.int
+    MIN_AMOUNT_OUT_FIELD_NUMBER: _builtins.int
+    MAX_AMOUNT_IN_FIELD_NUMBER: _builtins.int
     venue: _builtins.str
     """raydium_amm_v4 raydium_cpmm raydium_clmm meteora_dlmm meteora_damm_v2"""
     pool: _builtins.str
@@ -325,6 +433,11 @@ class RouteLeg(_message.Message):
     fee_token: _builtins.str
     share_bps: _builtins.int
     """of the amount entering this hop"""
+    price_impact_bps: _builtins.int
+    min_amount_out: _builtins.int
+    """enforced on chain"""
+    max_amount_in: _builtins.int
+    """enforced on chain"""
     def __init__(
         self,
         *,
@@ -337,10 +450,13 @@ class RouteLeg(_message.Message):
         fee_amount: _builtins.int = ...,
         fee_token: _builtins.str = ...,
         share_bps: _builtins.int = ...,
+        price_impact_bps: _builtins.int = ...,
+        min_amount_out: _builtins.int = ...,
+        max_amount_in: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_in", b"amount_in", "amount_out", b"amount_out", "fee_amount", b"fee_amount", "fee_token", b"fee_token", "pool", b"pool", "share_bps", b"share_bps", "token_in", b"token_in", "token_out", b"token_out", "venue", b"venue"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount_in", b"amount_in", "amount_out", b"amount_out", "fee_amount", b"fee_amount", "fee_token", b"fee_token", "max_amount_in", b"max_amount_in", "min_amount_out", b"min_amount_out", "pool", b"pool", "price_impact_bps", b"price_impact_bps", "share_bps", b"share_bps", "token_in", b"token_in", "token_out", b"token_out", "venue", b"venue"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -408,7 +524,7 @@ class Failure(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """UPPER_SNAKE, stable: SLIPPAGE_EXCEEDED INSUFFICIENT_FUNDS NO_ROUTE TRANSACTION_FAILED TRANSACTION_EXPIRED WORKER_LOST ..."""
+    """UPPER_SNAKE, stable: SLIPPAGE_EXCEEDED INSUFFICIENT_FUNDS NO_ROUTE PRICE_IMPACT_TOO_HIGH TRANSACTION_FAILED TRANSACTION_EXPIRED WORKER_LOST ..."""
     message: _builtins.str
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
@@ -816,11 +932,14 @@ class Candidate(_message.Message):
     CHOSEN_FIELD_NUMBER: _builtins.int
     REJECT_REASON_FIELD_NUMBER: _builtins.int
     NET_AMOUNT_OUT_FIELD_NUMBER: _builtins.int
+    NET_AMOUNT_IN_FIELD_NUMBER: _builtins.int
     chosen: _builtins.bool
     reject_reason: _builtins.str
     """empty for a usable one"""
     net_amount_out: _builtins.int
-    """after all costs, in token_out"""
+    """EXACT_IN: what is received after all costs, in token_out"""
+    net_amount_in: _builtins.int
+    """EXACT_OUT: what is paid with all costs, in token_in"""
     @_builtins.property
     def route(self) -> Global___Route: ...
     def __init__(
@@ -830,10 +949,11 @@ class Candidate(_message.Message):
         chosen: _builtins.bool = ...,
         reject_reason: _builtins.str = ...,
         net_amount_out: _builtins.int = ...,
+        net_amount_in: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen", b"chosen", "net_amount_out", b"net_amount_out", "reject_reason", b"reject_reason", "route", b"route"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chosen", b"chosen", "net_amount_in", b"net_amount_in", "net_amount_out", b"net_amount_out", "reject_reason", b"reject_reason", "route", b"route"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -847,10 +967,23 @@ class GetQuoteRequest(_message.Message):
     TOKEN_OUT_FIELD_NUMBER: _builtins.int
     AMOUNT_IN_FIELD_NUMBER: _builtins.int
     SLIPPAGE_BPS_FIELD_NUMBER: _builtins.int
+    SWAP_MODE_FIELD_NUMBER: _builtins.int
+    AMOUNT_OUT_FIELD_NUMBER: _builtins.int
+    MAX_PRICE_IMPACT_BPS_FIELD_NUMBER: _builtins.int
+    MAX_TOTAL_FEE_LAMPORTS_FIELD_NUMBER: _builtins.int
+    MAX_QUOTE_AGE_SLOTS_FIELD_NUMBER: _builtins.int
     token_in: _builtins.str
     token_out: _builtins.str
     amount_in: _builtins.int
+    """EXACT_OUT: leave it out"""
     slippage_bps: _builtins.int
+    swap_mode: Global___SwapMode.ValueType
+    amount_out: _builtins.int
+    """EXACT_IN: leave it out"""
+    max_price_impact_bps: _builtins.int
+    """0-10000; unset = no bound"""
+    max_total_fee_lamports: _builtins.int
+    max_quote_age_slots: _builtins.int
     def __init__(
         self,
         *,
@@ -858,13 +991,31 @@ class GetQuoteRequest(_message.Message):
         token_out: _builtins.str = ...,
         amount_in: _builtins.int = ...,
         slippage_bps: _builtins.int | None = ...,
+        swap_mode: Global___SwapMode.ValueType = ...,
+        amount_out: _builtins.int = ...,
+        max_price_impact_bps: _builtins.int | None = ...,
+        max_total_fee_lamports: _builtins.int | None = ...,
+        max_quote_age_slots: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_slippage_bps", b"_slippage_bps", "slippage_bps", b"slippage_bps"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_price_impact_bps", b"_max_price_impact_bps", "_max_quote_age_slots", b"_max_quote_age_slots", "_max_total_fee_lamports", b"_max_total_fee_lamports", "_slippage_bps", b"_slippage_bps", "max_price_impact_bps", b"max_price_impact_bps", "max_quote_age_slots", b"max_quote_age_slots", "max_total_fee_lamports", b"max_total_fee_lamports", "slippage_bps", b"slippage_bps"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_slippage_bps", b"_slippage_bps", "amount_in", b"amount_in", "slippage_bps", b"slippage_bps", "token_in", b"token_in", "token_out", b"token_out"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_price_impact_bps", b"_max_price_impact_bps", "_max_quote_age_slots", b"_max_quote_age_slots", "_max_total_fee_lamports", b"_max_total_fee_lamports", "_slippage_bps", b"_slippage_bps", "amount_in", b"amount_in", "amount_out", b"amount_out", "max_price_impact_bps", b"max_price_impact_bps", "max_quote_age_slots", b"max_quote_age_slots", "max_total_fee_lamports", b"max_total_fee_lamports", "slippage_bps", b"slippage_bps", "swap_mode", b"swap_mode", "token_in", b"token_in", "token_out", b"token_out"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_price_impact_bps: _TypeAlias = _typing.Literal["max_price_impact_bps"]  # noqa: Y015
+    _WhichOneofArgType__max_price_impact_bps: _TypeAlias = _typing.Literal["_max_price_impact_bps", b"_max_price_impact_bps"]  # noqa: Y015
+    _WhichOneofReturnType__max_quote_age_slots: _TypeAlias = _typing.Literal["max_quote_age_slots"]  # noqa: Y015
+    _WhichOneofArgType__max_quote_age_slots: _TypeAlias = _typing.Literal["_max_quote_age_slots", b"_max_quote_age_slots"]  # noqa: Y015
+    _WhichOneofReturnType__max_total_fee_lamports: _TypeAlias = _typing.Literal["max_total_fee_lamports"]  # noqa: Y015
+    _WhichOneofArgType__max_total_fee_lamports: _TypeAlias = _typing.Literal["_max_total_fee_lamports", b"_max_total_fee_lamports"]  # noqa: Y015
     _WhichOneofReturnType__slippage_bps: _TypeAlias = _typing.Literal["slippage_bps"]  # noqa: Y015
     _WhichOneofArgType__slippage_bps: _TypeAlias = _typing.Literal["_slippage_bps", b"_slippage_bps"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_price_impact_bps) -> _WhichOneofReturnType__max_price_impact_bps | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_quote_age_slots) -> _WhichOneofReturnType__max_quote_age_slots | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_total_fee_lamports) -> _WhichOneofReturnType__max_total_fee_lamports | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__slippage_bps) -> _WhichOneofReturnType__slippage_bps | None: ...
 
 Global___GetQuoteRequest: _TypeAlias = GetQuoteRequest  # noqa: Y015
@@ -875,6 +1026,9 @@ class GetQuoteResponse(_message.Message):
 
     ROUTE_FIELD_NUMBER: _builtins.int
     CANDIDATES_FIELD_NUMBER: _builtins.int
+    SLOT_FIELD_NUMBER: _builtins.int
+    slot: _builtins.int
+    """the newest the engine has seen of the chain"""
     @_builtins.property
     def route(self) -> Global___Route:
         """the best"""
@@ -886,10 +1040,11 @@ class GetQuoteResponse(_message.Message):
         *,
         route: Global___Route | None = ...,
         candidates: _abc.Iterable[Global___Candidate] | None = ...,
+        slot: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["route", b"route"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "route", b"route"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["candidates", b"candidates", "route", b"route", "slot", b"slot"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

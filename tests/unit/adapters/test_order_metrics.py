@@ -9,16 +9,8 @@ from prometheus_client import CollectorRegistry
 from order_engine.adapters.metrics import orders as order_metrics
 from order_engine.adapters.metrics.orders import OrderMetrics, reject_code
 from order_engine.domain.lifecycle import apply
-from order_engine.domain.order import (
-    AttemptStarted,
-    CancelRequested,
-    Candidate,
-    Fact,
-    Failure,
-    Order,
-    OrderCancelled,
-    OrderFailed,
-)
+from order_engine.domain.order import AttemptStarted, CancelRequested, Fact, Failure, Order, OrderCancelled, OrderFailed
+from order_engine.domain.route import Candidate
 from tests.contract.order_samples import attempt_failed, confirmed, dead, new_order, route_chosen, signed
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

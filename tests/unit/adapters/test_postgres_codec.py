@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from solders.pubkey import Pubkey
 from solders.signature import Signature
 
-from order_engine.adapters.postgres.codec import decode_fact, encode_fact
+from order_engine.adapters.postgres.codec import decode_fact, decode_route, encode_fact
+from order_engine.adapters.postgres.shapes import LegJson
 from order_engine.domain.amounts import U64_MAX
 from order_engine.domain.order import (
     AttemptFailed,
     AttemptStarted,
     CancelRequested,
-    Candidate,
     Fact,
     Failure,
     Fill,
@@ -25,13 +25,12 @@ from order_engine.domain.order import (
     OrderFailed,
     OrderPlaced,
     ResolvedTransaction,
-    Route,
     RouteChosen,
-    RouteLeg,
     TransactionConfirmed,
     TransactionOutcome,
     TransactionSigned,
 )
+from order_engine.domain.route import Candidate, Route, RouteLeg, SwapMode
 
 u64 = st.integers(0, U64_MAX)
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -48,6 +47,10 @@ legs = st.builds(
     fee_amount=u64,
     fee_token=pubkeys,
     share_bps=u64,
+    compute_units=u64,
+    min_amount_out=u64,
+    max_amount_in=u64,
+    price_impact_bps=u64,
 )
 routes = st.builds(
     Route,
@@ -57,6 +60,11 @@ routes = st.builds(
     min_amount_out=u64,
     price_impact_bps=u64,
     slot=u64,
+    swap_mode=st.sampled_from(SwapMode),
+    max_amount_in=u64,
+    quote_age_slots=u64,
+    network_fee_lamports=u64,
+    rent_lamports=u64,
 )
 candidates = st.lists(
     st.builds(
@@ -65,6 +73,7 @@ candidates = st.lists(
         pool=st.none() | pubkeys,
         route=st.none() | routes,
         net_amount_out=st.integers(-U64_MAX // 4, U64_MAX),
+        net_amount_in=u64,
         reject_reason=words,
         chosen=st.booleans(),
     ),
@@ -110,6 +119,26 @@ def test_a_fact_survives_json(fact: Fact) -> None:
     raw = fact.raw if isinstance(fact, TransactionSigned) else None
     stored = orjson.loads(orjson.dumps(encode_fact(fact)))
     assert decode_fact(type(fact).__name__, stored, raw) == fact
+
+
+def test_a_route_of_an_older_order_bears_its_bounds_on_its_one_leg() -> None:
+    """Written before legs had bounds of their own."""
+    older_leg: LegJson = {
+        "venue": "raydium_cpmm",
+        "pool": str(Pubkey.default()),
+        "token_in": str(Pubkey.default()),
+        "token_out": str(Pubkey.default()),
+        "amount_in": 10,
+        "amount_out": 20,
+        "fee_amount": 1,
+        "fee_token": str(Pubkey.default()),
+        "share_bps": 10_000,
+    }
+    route = decode_route(
+        {"legs": [older_leg], "amount_in": 10, "amount_out": 20, "min_amount_out": 19, "price_impact_bps": 7, "slot": 5}
+    )
+    assert (route.swap_mode, route.max_amount_in) == (SwapMode.EXACT_IN, 10)
+    assert (route.legs[0].min_amount_out, route.legs[0].max_amount_in, route.legs[0].price_impact_bps) == (19, 10, 7)
 
 
 @given(STRATEGIES[TransactionSigned])

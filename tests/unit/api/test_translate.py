@@ -13,6 +13,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from order_engine.api import translate
+from order_engine.api.explanation import candidate_message
 from order_engine.domain.order import (
     LOCAL_OWNER,
     AttemptFailed,
@@ -30,13 +31,12 @@ from order_engine.domain.order import (
     OrderStatus,
     OrderType,
     ResolvedTransaction,
-    Route,
     RouteChosen,
-    RouteLeg,
     TransactionConfirmed,
     TransactionOutcome,
     TransactionSigned,
 )
+from order_engine.domain.route import Candidate, Guards, Route, RouteLeg, SwapMode
 from protos.order_engine.v1 import order_service_pb2 as pb
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
@@ -56,8 +56,10 @@ LEG = RouteLeg(
     fee_amount=1,
     fee_token=MINT_IN,
     share_bps=10_000,
+    min_amount_out=19,
+    max_amount_in=10,
 )
-ROUTE = Route(legs=(LEG,), amount_in=10, amount_out=20, min_amount_out=19, price_impact_bps=7, slot=5)
+ROUTE = Route(legs=(LEG,), amount_in=10, max_amount_in=10, amount_out=20, min_amount_out=19, price_impact_bps=7, slot=5)
 ORDER = Order(
     order_id=OrderId(UUID(int=7)),
     owner=LOCAL_OWNER,
@@ -72,6 +74,7 @@ ORDER = Order(
     create_time=AT,
     update_time=AT,
 )
+GUARDS = ("max_price_impact_bps", "max_total_fee_lamports", "max_quote_age_slots")
 DETAILS: Mapping[type[Fact], tuple[Fact, str | None]] = {
     OrderPlaced: (OrderPlaced(), None),
     AttemptStarted: (AttemptStarted(), None),
@@ -122,6 +125,46 @@ def test_a_route_is_told_leg_by_leg():
     )
     assert (leg.amount_in, leg.amount_out, leg.fee_amount, leg.fee_token) == (10, 20, 1, str(MINT_IN))
     assert leg.share_bps == 10_000
+
+
+@pytest.mark.parametrize("kind", [Route, RouteLeg])
+def test_every_field_of_a_route_is_told(kind):
+    leg = replace(LEG, price_impact_bps=11, min_amount_out=12, max_amount_in=13)
+    sample = {
+        "swap_mode": SwapMode.EXACT_OUT, "slot": 14, "quote_age_slots": U64_MAX, "network_fee_lamports": 15,
+        "rent_lamports": 16, "max_amount_in": 17, "min_amount_out": 18, "price_impact_bps": 19,
+    }  # fmt: skip
+    route = replace(ROUTE, legs=(leg, leg), **sample)
+    message = translate.route_message(route)
+    told, source = (message, route) if kind is Route else (message.legs[1], leg)
+    for field in told.DESCRIPTOR.fields:
+        if not field.is_repeated and field.enum_type is None:
+            value = getattr(source, field.name)
+            assert getattr(told, field.name) == (str(value) if isinstance(value, Pubkey) else value), field.name
+    assert (message.swap_mode, len(message.legs)) == (pb.SWAP_MODE_EXACT_OUT, 2)
+
+
+def test_a_candidate_tells_both_nets_and_one_that_was_refused_keeps_its_route():
+    message = candidate_message(
+        Candidate(venue="a+b", pool=None, route=ROUTE, net_amount_in=U64_MAX, reject_reason="PRICE_IMPACT_TOO_HIGH: so")
+    )
+    assert (message.net_amount_in, message.net_amount_out, message.chosen) == (U64_MAX, 0, False)
+    assert (message.reject_reason, message.route.amount_out) == ("PRICE_IMPACT_TOO_HIGH: so", 20)
+
+
+def test_a_candidate_of_several_pools_that_could_not_be_quoted_names_its_venues():
+    message = candidate_message(Candidate(venue="a>b", pool=None, reject_reason="QUOTE_REFUSED: so"))
+    assert [(leg.venue, leg.pool) for leg in message.route.legs] == [("a>b", "")]
+
+
+@pytest.mark.parametrize("swap_mode", SwapMode)
+def test_an_order_shows_its_mode_and_only_the_guards_it_has(swap_mode):
+    zero = replace(ORDER, swap_mode=swap_mode, amount_out=5, guards=Guards(max_total_fee_lamports=0))
+    message = translate.order_message(zero)
+    assert pb.SwapMode.Name(message.swap_mode) == f"SWAP_MODE_{swap_mode.name}"
+    assert message.amount_out == 5
+    assert [name for name in GUARDS if message.HasField(name)] == ["max_total_fee_lamports"]
+    assert not any(translate.order_message(ORDER).HasField(name) for name in GUARDS)
 
 
 @pytest.mark.parametrize("status", OrderStatus)

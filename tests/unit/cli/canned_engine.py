@@ -16,9 +16,11 @@ from protos.order_engine.v1 import order_service_pb2 as pb
 from protos.order_engine.v1 import order_service_pb2_grpc as rpc
 
 SOL, USDC = "So11111111111111111111111111111111111111112", "EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1v"
+UNLISTED = "7GCihgDB8fe6KNjn2MYtkzZcRjQy3t9GHdC8uHYmW2hr"
 TOKENS = {
     "SOL": pb.Token(mint=SOL, symbol="SOL", decimals=9),
     "USDC": pb.Token(mint=USDC, symbol="USDC", decimals=6),
+    UNLISTED: pb.Token(mint=UNLISTED, decimals=2),
 }
 ORDER_ID = "01a20320-847f-7950-a6b8-e9803a646e18"
 MADE = 1_795_348_800
@@ -80,6 +82,8 @@ FAILED_LIFE = [*LIFE[:2], update(3, pb.ORDER_STATUS_FAILED, failure=FAILURE)]
 class CannedEngine(rpc.OrderServiceServicer, rpc.QuoteServiceServicer, rpc.TokenServiceServicer):
     def __init__(self) -> None:
         self.life = LIFE
+        self.terms: dict[str, object] = {}  # of the orders it tells of
+        self.candidates = CANDIDATES
         self.break_after: int | None = None  # the stream is cut once, after this sequence
         self.cancel_verdict: pb.CancelVerdict.ValueType = pb.CANCEL_VERDICT_CANCELLED
         self.known_orders: list[pb.Order] = []
@@ -105,11 +109,11 @@ class CannedEngine(rpc.OrderServiceServicer, rpc.QuoteServiceServicer, rpc.Token
 
     def SubmitOrder(self, request: pb.SubmitOrderRequest, context: grpc.ServicerContext) -> pb.SubmitOrderResponse:
         self._note(request, context)
-        return pb.SubmitOrderResponse(order_id=ORDER_ID, order=order(amount_in=request.amount_in))
+        return pb.SubmitOrderResponse(order_id=ORDER_ID, order=order(**{"amount_in": request.amount_in, **self.terms}))
 
     def GetOrder(self, request: pb.GetOrderRequest, context: grpc.ServicerContext) -> pb.Order:
         self._note(request, context)
-        return order(status=self.life[-1].status, sequence=len(self.life))
+        return order(status=self.life[-1].status, sequence=len(self.life), **self.terms)
 
     def ListOrders(self, request: pb.ListOrdersRequest, context: grpc.ServicerContext) -> pb.ListOrdersResponse:
         self._note(request, context)
@@ -137,17 +141,18 @@ class CannedEngine(rpc.OrderServiceServicer, rpc.QuoteServiceServicer, rpc.Token
     def ExplainOrder(self, request: pb.ExplainOrderRequest, context: grpc.ServicerContext) -> pb.ExplainOrderResponse:
         self._note(request, context)
         attempt = pb.Attempt(
-            number=1, start_time=Timestamp(seconds=MADE + 1), candidates=CANDIDATES, signature="5igSigSig"
+            number=1, start_time=Timestamp(seconds=MADE + 1), candidates=self.candidates, signature="5igSigSig"
         )
-        ended = order(status=self.life[-1].status)
+        ended = order(status=self.life[-1].status, **self.terms)
         return pb.ExplainOrderResponse(order=ended, attempts=[attempt], updates=self.life)
 
     def GetQuote(self, request: pb.GetQuoteRequest, context: grpc.ServicerContext) -> pb.GetQuoteResponse:
         self._note(request, context)
-        return pb.GetQuoteResponse(route=CANDIDATES[0].route, candidates=CANDIDATES)
+        chosen = next((one.route for one in self.candidates if one.chosen), None)
+        return pb.GetQuoteResponse(route=chosen, candidates=self.candidates, slot=9)
 
     def GetToken(self, request: pb.GetTokenRequest, context: grpc.ServicerContext) -> pb.Token:
-        known = {name: token for token in TOKENS.values() for name in (token.symbol, token.mint)}
+        known = {name: token for token in TOKENS.values() for name in (token.symbol, token.mint) if name}
         if request.token not in known:
             context.abort(grpc.StatusCode.NOT_FOUND, f"no mint {request.token}")
         return known[request.token]

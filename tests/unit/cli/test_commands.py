@@ -113,7 +113,8 @@ def test_quote_shows_every_candidate_and_why_not(engine: CannedEngine, cli: Cli)
     assert done.exit_code == 0, done.output
     assert "1 SOL buys 150 USDC on raydium_cpmm" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines()]
-    assert ["✓", "raydium_cpmm", "150.000000", "0.0000025", "SOL", "0.03%", "149.999000", "chosen"] in rows
+    assert ["✓", "raydium_cpmm", "150.000000", "0.03%", "-", "149.999000", "chosen"] in rows
+    assert ["7JuwJuNU88gurFnyWeiyGKbFmExMWcmRZntn9imEzdny", "pool", "fee", "0.0000025", "SOL"] in rows
     assert ["✗", "raydium_clmm", "VENUE_UNAVAILABLE:", "no", "answer", "in", "250", "ms"] in rows
     answer = json.loads(cli("quote", "SOL", "USDC", "1", "--json", target=engine.target).stdout)
     assert len(answer["candidates"]) == 3

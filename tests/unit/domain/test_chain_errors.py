@@ -2,7 +2,7 @@
 
 import pytest
 
-from order_engine.domain.chain_errors import attempt_error
+from order_engine.domain.chain_errors import attempt_error, failed_instruction
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,20 @@ from order_engine.domain.chain_errors import attempt_error
     ],
 )
 def test_chain_errors_get_a_stable_reason(error: str, code: str, retryable: bool) -> None:
-    translated = attempt_error(error, 6005, {"venue": "raydium_cpmm"})
+    translated = attempt_error(error, {6005}, {"venue": "raydium_cpmm"})
     assert (translated.code, translated.retryable) == (code, retryable)
     assert translated.metadata == {"venue": "raydium_cpmm", "chain_error": error}
+
+
+@pytest.mark.parametrize(
+    ("error", "place"),
+    [
+        ('{"InstructionError":[4,{"Custom":6005}]}', 4),
+        ('{"InstructionError":[0,"ComputationalBudgetExceeded"]}', 0),
+        ('"BlockhashNotFound"', None),
+        ("not json", None),
+        ('{"InstructionError":["x",1]}', None),
+    ],
+)
+def test_the_failed_instruction_is_named_where_there_is_one(error: str, place: int | None) -> None:
+    assert failed_instruction(error) == place

@@ -25,17 +25,17 @@ from order_engine.domain.order import (
     OrderStatus,
     OrderType,
     ResolvedTransaction,
-    Route,
     RouteChosen,
     TransactionConfirmed,
     TransactionOutcome,
     TransactionSigned,
 )
+from order_engine.domain.route import Route
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIVE, OTHER = Signature(bytes([1] * 64)), Signature(bytes([2] * 64))
 FAILURE = Failure("SLIPPAGE_EXCEEDED", "less than min_amount_out")
-ROUTE = Route(legs=(), amount_in=5, amount_out=9, min_amount_out=8, price_impact_bps=1, slot=7)
+ROUTE = Route(legs=(), amount_in=5, max_amount_in=5, amount_out=9, min_amount_out=8, price_impact_bps=1, slot=7)
 
 
 def order(status: OrderStatus, **changes: object) -> Order:

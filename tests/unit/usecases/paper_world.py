@@ -1,11 +1,12 @@
 """The outside of one worker as a fake: chain, wallet, pool index, clock, all deterministic, crashing where told."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar, Self
 from uuid import UUID
 
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 from solders.signature import Signature
@@ -15,6 +16,7 @@ from order_engine.adapters.memory.order_signals import MemoryOrderSignals
 from order_engine.adapters.memory.order_store import MemoryOrderStore
 from order_engine.domain.errors import AmountTooSmall, ChainUnavailable, QuoteRefused
 from order_engine.domain.finality import Landed, Sighting
+from order_engine.domain.market import MarketView, Pair
 from order_engine.domain.order import (
     EventId,
     Fill,
@@ -24,16 +26,27 @@ from order_engine.domain.order import (
     OrderType,
     SignedTransaction,
 )
-from order_engine.domain.pool import Account, AccountFilter, AccountSnapshot, Quote, SwapRequest, Trader
+from order_engine.domain.pool import (
+    Account,
+    AccountFilter,
+    AccountSnapshot,
+    ExactOutRequest,
+    Pool,
+    Quote,
+    SwapRequest,
+    Trader,
+)
+from order_engine.domain.route import SwapTerms
 from order_engine.domain.tokens import TOKEN_PROGRAM
-from order_engine.usecases.check_wallet import CheckWallet
 from order_engine.usecases.execute_order import ExecuteOrder, ExecutionPolicy
 from order_engine.usecases.find_route import FindRoute
 from order_engine.usecases.ports import AdmissionLimits, Simulation, TransactionPlan
+from order_engine.usecases.read_wallet import ReadWallet
 
 ME, IN, OUT = (Pubkey([n] * 32) for n in (4, 5, 6))
 SLIPPED = '{"InstructionError":[4,{"Custom":6005}]}'
 LEASE = timedelta(seconds=6)
+AMOUNT_IN = 10
 LIFE_BLOCKS, FINAL_BLOCKS = 150, 32
 
 
@@ -43,12 +56,13 @@ class Crash(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class FlatPool:
-    """Pays what its account's data says, in base units for any amount; 0 refuses as dust, 255 refuses."""
+    """Pays what its account's data says for the amount of every order here; 0 refuses as dust, 255 refuses."""
 
     VENUE: ClassVar[str] = "flat"
     PROGRAM_ID: ClassVar[Pubkey] = Pubkey([8] * 32)
     COMPUTE_UNITS: ClassVar[int] = 50_000
     SLIPPAGE_ERROR: ClassVar[int] = 6005
+    EXCESS_INPUT_ERROR: ClassVar[int] = 6006
 
     address: Pubkey
     slot: int
@@ -65,6 +79,9 @@ class FlatPool:
     @classmethod
     def decode(cls, address: Pubkey, snapshot: AccountSnapshot) -> Self:
         return cls(address, snapshot.slot, snapshot.require(address).data[0])
+
+    def at(self, snapshot: AccountSnapshot) -> Self:
+        return replace(self, slot=snapshot.slot)
 
     @property
     def mints(self) -> tuple[Pubkey, Pubkey]:
@@ -86,11 +103,17 @@ class FlatPool:
             token_in=swap.token_in,
             token_out=swap.token_out,
             amount_in=swap.amount_in,
-            amount_out=self.pays,
+            amount_out=self.pays * swap.amount_in // AMOUNT_IN,
             fee_amount=1,
             fee_token=swap.token_in,
             price_impact_bps=0,
         )
+
+    def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
+        raise QuoteRefused("sells no exact amount")
+
+    def exact_out_instruction(self, quote: Quote, max_amount_in: int, trader: Trader) -> Instruction:
+        return Instruction(self.PROGRAM_ID, bytes([quote.amount_out]), [])
 
     def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
         return Instruction(self.PROGRAM_ID, bytes([quote.amount_out]), [])
@@ -105,6 +128,7 @@ class World:
     fails_on_chain: int = 0  # how many transactions land as failed before one succeeds
     simulations: list[str | None] = field(default_factory=list)  # errors of the next simulations
     unreachable_calls: int = 0  # how many chain reads fail first
+    unreadable_views: int = 0  # how often no venue can be read first
     pools: dict[Pubkey, int] = field(default_factory=lambda: {Pubkey([21] * 32): 90, Pubkey([22] * 32): 100})
     balance: int = 10**12
     token_exists: bool = True
@@ -142,9 +166,9 @@ class World:
         )
         return self.signed.setdefault((order_id, attempt), transaction)
 
-    # PoolIndex
-    async def pools_of(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> list[tuple[Pubkey, Account]]:
-        return [(address, self._account(address)) for address in self.pools]
+    # LookupTables
+    async def current(self) -> Sequence[AddressLookupTableAccount]:
+        return ()
 
     # Chain
     @property
@@ -166,7 +190,7 @@ class World:
 
     async def simulate(self, plan: TransactionPlan) -> Simulation:
         self._step()
-        return Simulation(error=self.simulations.pop(0) if self.simulations else None, logs=[])
+        return Simulation(error=self.simulations.pop(0) if self.simulations else None, logs=[], slot=self.height)
 
     async def send(self, transaction: SignedTransaction) -> None:
         self._step()
@@ -192,9 +216,9 @@ class World:
             )
         ]
 
-    async def fill(self, signature: Signature, swap: SwapRequest, wallet: Pubkey) -> Fill | None:
+    async def fill(self, signature: Signature, swap: SwapTerms, wallet: Pubkey) -> Fill | None:
         self._step()
-        return Fill(signature=signature, slot=self.height, amount_in=swap.amount_in, amount_out=100, fee_lamports=5000)
+        return Fill(signature=signature, slot=self.height, amount_in=swap.amount, amount_out=100, fee_lamports=5000)
 
     # OrderObserver
     def recorded(self, order: Order, event: OrderEvent) -> None:
@@ -236,15 +260,27 @@ class _Counting:
 
 
 @dataclass(frozen=True)
-class _Index:
+class PaperMarket:
+    """Reads the world's pools anew for each view."""
+
     world: World
 
-    async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[tuple[Pubkey, Account]]:
-        return await self.world.pools_of(program_id, mint_a, mint_b)
+    async def view(self, pairs: Collection[Pair]) -> MarketView:
+        if self.world.unreadable_views:
+            self.world.unreadable_views -= 1
+            raise ChainUnavailable("busy")
+        snapshot = await self.world.accounts(list(self.world.pools))
+        pools = [FlatPool.decode(address, snapshot) for address in self.world.pools]
+        return MarketView(slot=snapshot.slot, pools=[pool for pool in pools if frozenset(pool.mints) in pairs])
+
+    async def read(self, pools: Mapping[Pubkey, str]) -> Mapping[Pubkey, Pool]:
+        snapshot = await self.world.accounts(list(pools))
+        return {address: FlatPool.decode(address, snapshot) for address in pools}
 
 
 def executor(world: World) -> ExecuteOrder:
-    find_route = FindRoute(world, _Index(world), {FlatPool.PROGRAM_ID: FlatPool}, timedelta(milliseconds=250), 0)
+    market = PaperMarket(world)
+    find_route = FindRoute(market=market, lookup_tables=world, hubs=(), max_hops=1, compute_unit_price_micro_lamports=0)
     return ExecuteOrder(
         store=world.store,
         claims=world.claims,
@@ -252,9 +288,11 @@ def executor(world: World) -> ExecuteOrder:
         observer=world,
         chain=world,
         wallet=world,
+        market=market,
+        lookup_tables=world,
+        read_wallet=ReadWallet(world, ME, ()),
         find_route=find_route,
-        check_wallet=CheckWallet(world, ME),
-        venues={"flat": FlatPool},
+        slippage_errors={"flat": frozenset({FlatPool.SLIPPAGE_ERROR, FlatPool.EXCESS_INPUT_ERROR})},
         clock=world,
         identifiers=world.identifiers,
         policy=ExecutionPolicy(
@@ -275,7 +313,7 @@ async def placed(world: World) -> Order:
             order_type=OrderType.MARKET,
             token_in=IN,
             token_out=OUT,
-            amount_in=10,
+            amount_in=AMOUNT_IN,
             slippage_bps=50,
             max_attempts=3,
             create_time=world.now(),

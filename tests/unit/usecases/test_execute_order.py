@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from solders.pubkey import Pubkey
 
-from order_engine.domain.errors import ChainUnavailable, Unavailable
+from order_engine.domain.errors import Unavailable
 from order_engine.domain.lifecycle import TERMINAL
 from order_engine.domain.order import (
     AttemptFailed,
@@ -17,7 +17,6 @@ from order_engine.domain.order import (
     TransactionConfirmed,
     TransactionSigned,
 )
-from order_engine.domain.pool import Account
 from tests.unit.usecases.paper_world import LEASE, SLIPPED, Crash, World, executor, placed
 
 STEPS = 40
@@ -209,17 +208,10 @@ async def test_every_candidate_is_kept_the_rejected_ones_last() -> None:
 
 
 async def test_venues_that_cannot_be_read_for_a_moment_cost_no_attempt() -> None:
-    world = World()
-    pools, failures = world.pools_of, [ChainUnavailable("busy")] * 3
-
-    async def busy(program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> list[tuple[Pubkey, Account]]:
-        if failures:
-            raise failures.pop()
-        return await pools(program_id, mint_a, mint_b)
-
-    world.pools_of = busy  # type: ignore[method-assign]
+    world = World(unreadable_views=3)
     order = await work_until_over(world, await placed(world))
     assert (order.status, order.attempt) == (OrderStatus.CONFIRMED, 1)
+    assert world.unreadable_views == 0
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["commit kept", "commit lost"])
