@@ -69,10 +69,14 @@ docs-check: docs ## fail when the printed docs are stale
 	@git diff --exit-code -- docs/lifecycle.md docs/configuration.md || (echo "stale docs: run make docs" >&2; exit 1)
 
 faults: $(DONE) ## hurt a running engine from a printed seed, then check every promise (5 minutes)
+	@$(BIN)/python -m tests.model
+	@$(BIN)/python -m tests.model oracle --seconds 20
 	@$(BIN)/python -m pytest tests/faults
 	@$(BIN)/python -m tests.faults --profile short
 
 faults-long: $(DONE) ## the same for an hour, then the mutants
+	@$(BIN)/python -m tests.model --profile full
+	@$(BIN)/python -m tests.model oracle --seconds 600
 	@$(BIN)/python -m tests.faults --profile long
 	@$(BIN)/python scripts/mutants.py
 

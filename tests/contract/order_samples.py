@@ -13,7 +13,6 @@ from order_engine.domain.order import (
     LOCAL_OWNER,
     AttemptFailed,
     AttemptStarted,
-    Candidate,
     EventId,
     Fact,
     Failure,
@@ -22,13 +21,12 @@ from order_engine.domain.order import (
     OrderEvent,
     OrderType,
     ResolvedTransaction,
-    Route,
     RouteChosen,
-    RouteLeg,
     TransactionConfirmed,
     TransactionOutcome,
     TransactionSigned,
 )
+from order_engine.domain.route import Candidate, Route, RouteLeg
 from order_engine.usecases.ports import OrderStore
 
 SOL = Pubkey.from_string("So11111111111111111111111111111111111111112")
@@ -80,9 +78,21 @@ def route_chosen(venue: str = "raydium_cpmm", amount_out: int = 150) -> RouteCho
         fee_amount=3,
         fee_token=SOL,
         share_bps=10_000,
+        min_amount_out=149,
+        max_amount_in=U64_MAX,
+        price_impact_bps=7,
     )
     route = Route(
-        legs=(leg,), amount_in=U64_MAX, amount_out=amount_out, min_amount_out=149, price_impact_bps=7, slot=2**63
+        legs=(leg,),
+        amount_in=U64_MAX,
+        max_amount_in=U64_MAX,
+        amount_out=amount_out,
+        min_amount_out=149,
+        price_impact_bps=7,
+        slot=2**63,
+        quote_age_slots=1,
+        network_fee_lamports=5_100,
+        rent_lamports=2_039_280,
     )
     chosen = Candidate(venue=venue, pool=pool, route=route, net_amount_out=amount_out - 1, chosen=True)
     rejected = Candidate(venue="meteora_damm_v2", pool=None, reject_reason="timed out after 250 ms")
