@@ -5,12 +5,6 @@ from datetime import timedelta
 from order_engine.domain.errors import EngineError, Unavailable
 
 
-class NotServed(EngineError):
-    """The contract names the RPC, this version does not serve it."""
-
-    code = "UNIMPLEMENTED"
-
-
 class UnknownService(EngineError):
     code = "SERVICE_UNKNOWN"
 

@@ -27,7 +27,6 @@ STATUS_CODES: Final[Mapping[type[errors.EngineError], grpc.StatusCode]] = Mappin
         errors.SequenceOutOfRange: grpc.StatusCode.OUT_OF_RANGE,
         errors.StaleOrder: grpc.StatusCode.ABORTED,
         errors.Unavailable: grpc.StatusCode.UNAVAILABLE,  # the only code that clients retry by themselves
-        refusals.NotServed: grpc.StatusCode.UNIMPLEMENTED,
         refusals.UnknownService: grpc.StatusCode.NOT_FOUND,
         refusals.DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
         refusals.SlowReader: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -13,11 +13,12 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.amounts import U64_MAX, mul_div_floor
 from order_engine.domain.errors import PoolUnreadable, QuoteRefused
-from order_engine.domain.pool import AccountSnapshot, Pool, SwapRequest, Trader, missing_dependencies
+from order_engine.domain.pool import Pool, SwapRequest, Trader
 from order_engine.domain.tokens import TOKENS_BY_SYMBOL, associated_token_address
 from order_engine.papernet.images import Changes, to_domain, token_holding
 from order_engine.papernet.machine import Machine
 from order_engine.papernet.noise import wander
+from order_engine.papernet.pool_reading import read_pool
 from order_engine.papernet.treasury import signed
 from order_engine.papernet.venues import POOL_OF_PROGRAM
 from order_engine.papernet.world import STABLE_SYMBOLS, PoolSite
@@ -70,7 +71,7 @@ class Market:
 
     def _anchor(self, site: PoolSite, clock: Clock) -> Anchor | None:
         try:
-            pool = self._pool(site.pool, clock)
+            pool = read_pool(site.pool, self._machine.account, clock)
             amount_in = max(1, self._vault_amount(site.pool, site.token_in) // _PROBE_SHARE)
             quote = pool.quote(_request(site.token_in, site.token_out, amount_in))
         except (PoolUnreadable, QuoteRefused):
@@ -86,7 +87,7 @@ class Market:
     def _trade(self, anchor: Anchor, step: int, blockhash: Hash, clock: Clock) -> Changes | None:
         address, token_in, token_out = map(Pubkey.from_string, (anchor.pool, anchor.token_in, anchor.token_out))
         try:
-            pool = self._pool(address, clock)
+            pool = read_pool(address, self._machine.account, clock)
             paid = pool.quote(_request(token_in, token_out, anchor.amount_in)).amount_out
             off_ppm = self._off_ppm(anchor, step, paid)
             if abs(off_ppm) < _TOO_CLOSE_PPM:
@@ -130,22 +131,6 @@ class Market:
         if moved_ppm < off_ppm // _MOST_TIMES:
             return min(U64_MAX, _FLAT_TIMES * guess)
         return min(U64_MAX, mul_div_floor(guess, off_ppm, max(moved_ppm, 1)))
-
-    def _pool(self, address: Pubkey, clock: Clock) -> Pool:
-        account = to_domain(self._machine.account(address))
-        venue = POOL_OF_PROGRAM.get(account.owner) if account is not None else None
-        if account is None or venue is None:
-            raise PoolUnreadable(f"account {address} is not a pool of a known venue")
-        snapshot = self._snapshot([address, *venue.dependencies(address, account)], clock)
-        missing = missing_dependencies(venue, address, snapshot)
-        return venue.decode(address, self._snapshot([*snapshot.accounts, *missing], clock) if missing else snapshot)
-
-    def _snapshot(self, keys: Iterable[Pubkey], clock: Clock) -> AccountSnapshot:
-        found = ((key, to_domain(self._machine.account(key))) for key in keys)
-        accounts = {key: account for key, account in found if account is not None}
-        return AccountSnapshot(
-            slot=clock.slot, unix_timestamp=clock.unix_timestamp, epoch=clock.epoch, accounts=accounts
-        )
 
     def _vault_amount(self, address: Pubkey, mint: Pubkey) -> int:
         account = to_domain(self._machine.account(address))

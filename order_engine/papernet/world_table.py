@@ -1,24 +1,26 @@
 """An address lookup table with what swaps on the world's pools refer to, as a trading team would keep one."""
 
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from solders.account import Account
+from solders.clock import Clock
 from solders.hash import Hash
 from solders.pubkey import Pubkey
 
-from order_engine.domain.errors import PoolUnreadable, QuoteRefused
-from order_engine.domain.pool import AccountSnapshot, Pool, SwapRequest, Trader, missing_dependencies
+from order_engine.domain.errors import QuoteRefused
+from order_engine.domain.pool import Pool, SwapRequest, Trader
 from order_engine.papernet.genesis import SLOT_OFFSET, network_keypair
-from order_engine.papernet.images import image, to_domain
-from order_engine.papernet.venues import POOL_OF_PROGRAM
+from order_engine.papernet.images import image
+from order_engine.papernet.pool_reading import read_pool
 
 TABLE_PROGRAM: Final = Pubkey.from_string("AddressLookupTab1e1111111111111111111111111")
 MOST_ADDRESSES: Final = 256  # in one table
 _HEADER: Final = struct.Struct("<IQQBB32s2x")  # kind, deactivated at, extended at, where that began, authority
 _INITIALIZED: Final = 1
 _NEVER: Final = 2**64 - 1
+_MOMENT: Final = Clock(SLOT_OFFSET, 0, 0, 0, 2**32)  # every pool is open then
 _PROBE: Final = 1_000_000  # base units: small, so that a swap stays near the price
 _NOBODY: Final = Trader(owner=Pubkey([1] * 32), token_account_in=Pubkey([2] * 32), token_account_out=Pubkey([3] * 32))
 
@@ -37,7 +39,7 @@ def lookup_table(genesis: Hash, accounts: Mapping[Pubkey, Account], pools: Seque
 
 def _referred_to(address: Pubkey, accounts: Mapping[Pubkey, Account]) -> set[Pubkey]:
     """Return the accounts of a small swap each way; a table cannot hold a transaction's signers."""
-    pool = _pool(address, accounts)
+    pool = read_pool(address, accounts.get, _MOMENT)
     trader = {_NOBODY.owner, _NOBODY.token_account_in, _NOBODY.token_account_out}
     return {address, *pool.mints, *pool.token_programs, *_of_swaps(pool)} - trader
 
@@ -49,19 +51,3 @@ def _of_swaps(pool: Pool) -> Iterator[Pubkey]:
         except QuoteRefused:
             continue
         yield from (meta.pubkey for meta in pool.swap_instruction(quote, 1, _NOBODY).accounts)
-
-
-def _pool(address: Pubkey, accounts: Mapping[Pubkey, Account]) -> Pool:
-    head = to_domain(accounts[address])
-    if head is None:
-        raise PoolUnreadable(f"account {address} does not exist")
-    venue = POOL_OF_PROGRAM[head.owner]
-    snapshot = _snapshot([address, *venue.dependencies(address, head)], accounts)
-    missing = missing_dependencies(venue, address, snapshot)
-    return venue.decode(address, _snapshot([*snapshot.accounts, *missing], accounts) if missing else snapshot)
-
-
-def _snapshot(keys: Iterable[Pubkey], accounts: Mapping[Pubkey, Account]) -> AccountSnapshot:
-    found = ((key, to_domain(accounts.get(key))) for key in keys)
-    present = {key: account for key, account in found if account is not None}
-    return AccountSnapshot(slot=SLOT_OFFSET, unix_timestamp=2**32, epoch=0, accounts=present)

@@ -135,7 +135,7 @@ class LiveEngine:
     @asynccontextmanager
     async def orders(self) -> AsyncIterator[rpc.OrderServiceAsyncStub]:
         async with grpc.aio.insecure_channel(f"127.0.0.1:{self.grpc_port}") as channel:
-            yield rpc.OrderServiceStub(channel)  # type: ignore[misc]
+            yield rpc.OrderServiceStub(channel)
 
 
 @contextmanager

@@ -1,16 +1,19 @@
 """The default world: all venues, and a market in which routing matters."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 
 import pytest
+from solders.clock import Clock
 from solders.pubkey import Pubkey
 
-from order_engine.domain.pool import Account, AccountSnapshot, Pool, SwapRequest, missing_dependencies
+from order_engine.adapters.solana.lookup_tables import usable_addresses
+from order_engine.domain.pool import Pool, SwapRequest
 from order_engine.domain.tokens import KNOWN_TOKENS, TOKENS_BY_SYMBOL, Token
-from order_engine.papernet.genesis import genesis_hash
+from order_engine.papernet.genesis import SLOT_OFFSET, genesis_hash, lookup_table_address, network_keypair
 from order_engine.papernet.images import to_domain
+from order_engine.papernet.pool_reading import read_pool
 from order_engine.papernet.venues import POOL_OF_PROGRAM
 from order_engine.papernet.world import default_world, worth
 
@@ -19,17 +22,8 @@ HUBS = frozenset(TOKENS_BY_SYMBOL[symbol].mint for symbol in ("SOL", "USDC", "US
 
 def _decoded() -> Iterator[Pool]:
     world = default_world(genesis_hash(1))
-    accounts: Mapping[Pubkey, Account] = {
-        key: found for key, account in world.accounts.items() if (found := to_domain(account)) is not None
-    }
     for site in world.pools:
-        address, venue = site.pool, POOL_OF_PROGRAM[accounts[site.pool].owner]
-        asked = {address, *venue.dependencies(address, accounts[address])}
-        for _ in range(2):
-            held = {key: accounts[key] for key in asked if key in accounts}
-            snapshot = AccountSnapshot(slot=1, unix_timestamp=1_800_000_000, epoch=800, accounts=held)
-            asked |= set(missing_dependencies(venue, address, snapshot))
-        yield venue.decode(address, snapshot)
+        yield read_pool(site.pool, world.accounts.get, Clock(1, 0, 800, 800, 1_800_000_000))
 
 
 @pytest.fixture(scope="module")
@@ -103,3 +97,15 @@ def test_a_few_thousand_dollars_go_better_in_parts(pools: Sequence[Pool], token_
     of_the_pair = [pool for pool in pools if set(pool.mints) == {sold.mint, bought.mint}]
     in_parts = sum(sorted(pool.quote(half).amount_out for pool in of_the_pair)[-2:])
     assert in_parts > best(pools, sold, bought, whole) * 1_003 // 1_000
+
+
+def test_the_lookup_table_holds_every_pool_and_what_its_swaps_refer_to() -> None:
+    genesis = genesis_hash(1)
+    world = default_world(genesis)
+    table = to_domain(world.accounts[lookup_table_address(genesis)])
+    assert table is not None
+    addresses = usable_addresses(table, SLOT_OFFSET + 1)
+    assert len(set(addresses)) == len(addresses) <= 256
+    assert {site.pool for site in world.pools} <= set(addresses)
+    assert {token.mint for token in KNOWN_TOKENS} <= set(addresses)
+    assert network_keypair(genesis, "faucet").pubkey() not in addresses

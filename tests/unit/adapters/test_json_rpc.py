@@ -1,27 +1,25 @@
 """A lying, busy or broken endpoint is never believed, and never asked twice by itself."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
-import httpx
 import pytest
 
 from order_engine.adapters.solana import replies
-from order_engine.adapters.solana.json_rpc import JsonRpc, RpcError
+from order_engine.adapters.solana.json_rpc import JsonRpc, RpcError, http_session
 from order_engine.domain.errors import ChainUnavailable
-
-Answer = Callable[[httpx.Request], httpx.Response]
-
-
-def answering(answer: Answer) -> JsonRpc:
-    return JsonRpc("http://127.0.0.1:1", httpx.AsyncClient(transport=httpx.MockTransport(answer)))
+from tests.unit.adapters.canned_endpoint import Answer, http, raw, reply, serving
 
 
-def reply(**parts: object) -> Answer:
-    return lambda request: httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, **parts})
+@asynccontextmanager
+async def answering(answer: Answer) -> AsyncIterator[JsonRpc]:
+    async with serving(answer) as endpoint, http_session(5.0) as session:
+        yield JsonRpc(endpoint.url, session)
 
 
 async def test_a_good_answer_is_returned() -> None:
-    assert await answering(reply(result="abc")).call("getGenesisHash", [], replies.TEXT) == "abc"
+    async with answering(reply(result="abc")) as rpc:
+        assert await rpc.call("getGenesisHash", [], replies.TEXT) == "abc"
 
 
 @pytest.mark.parametrize(
@@ -37,32 +35,40 @@ async def test_a_good_answer_is_returned() -> None:
         reply(error={"code": -32429, "message": "slow down"}),
         reply(error={"code": -32016, "message": "behind"}),
         reply(error="no"),
-        lambda request: httpx.Response(429),
-        lambda request: httpx.Response(200, content=b"<html>"),
-        lambda request: httpx.Response(200, content=b"[]"),
-        lambda request: httpx.Response(200, content=b""),
+        raw(http(b'{"id":1,"result":{"absoluteSlot":1,"blockHeight":5}}', 429)),
+        raw(http(b'{"id":1,"result":{"absoluteSlot":1,"blockHeight":5}}', 500)),
+        raw(http(b'{"id":1,"result":{"absoluteSlot":1,"blockHeight":5}}', 201)),
+        raw(http(b"<html>")),
+        raw(http(b"[]")),
+        raw(http(b"")),
+        raw(http(b"not compressed", 200, "content-encoding: gzip")),
+        raw(b"SSH-2.0-server\r\n\r\n"),
+        raw(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}"),
+        raw(b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000 + b"\r\n\r\n"),
     ],
 )
 async def test_anything_but_a_well_formed_answer_is_no_answer(answer: Answer) -> None:
-    with pytest.raises(ChainUnavailable):
-        await answering(answer).call("getEpochInfo", [], replies.EPOCH_INFO)
+    async with answering(answer) as rpc:
+        with pytest.raises(ChainUnavailable):
+            await rpc.call("getEpochInfo", [], replies.EPOCH_INFO)
 
 
 @pytest.mark.parametrize("code", [-32000, -32002, -32602, -32099])
 async def test_a_refusal_keeps_its_code(code: int) -> None:
-    with pytest.raises(RpcError) as refused:
-        await answering(reply(error={"code": code, "message": "no"})).call("sendTransaction", [], replies.TEXT)
+    async with answering(reply(error={"code": code, "message": "no"})) as rpc:
+        with pytest.raises(RpcError) as refused:
+            await rpc.call("sendTransaction", [], replies.TEXT)
     assert refused.value.code == code
 
 
-async def test_a_dropped_connection_is_not_tried_again() -> None:
-    calls = 0
-
-    def drop(request: httpx.Request) -> httpx.Response:
-        nonlocal calls
-        calls += 1
-        raise httpx.ReadError("dropped", request=request)
-
-    with pytest.raises(ChainUnavailable):
-        await answering(drop).call("sendTransaction", [], replies.TEXT)
-    assert calls == 1
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://rpc.example:8899/secret-key", "rpc.example:8899"),
+        ("https://user:secret@rpc.example/?api-key=secret", "rpc.example"),
+        ("http://[::1]:8899", "[::1]:8899"),
+    ],
+)
+async def test_an_endpoint_is_called_by_its_host_without_what_is_secret(url: str, name: str) -> None:
+    async with http_session(5.0) as session:
+        assert JsonRpc(url, session).name == name

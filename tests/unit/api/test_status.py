@@ -32,7 +32,6 @@ def reasons(answer: status.Answer) -> list[tuple[str, str]]:
         (errors.SequenceOutOfRange(""), Code.OUT_OF_RANGE),
         (errors.Unavailable(""), Code.UNAVAILABLE),
         (refusals.Draining(""), Code.UNAVAILABLE),
-        (refusals.NotServed(""), Code.UNIMPLEMENTED),
         (refusals.DeadlineExceeded(""), Code.DEADLINE_EXCEEDED),
         (refusals.SlowReader(""), Code.RESOURCE_EXHAUSTED),
         (refusals.RateLimitExceeded("", timedelta(seconds=1)), Code.RESOURCE_EXHAUSTED),
