@@ -71,7 +71,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(6.0, gt=0, description="how long a silent worker keeps its order")
     orders_per_worker: int = Field(256, ge=1, description="orders one worker process works on at once")
     venue_timeout_ms: int = Field(250, ge=1, description="a venue slower than this is left out")
-    market_refresh_ms: int = Field(400, ge=0, description="oldest reading of a pool that a quote may rest on")
+    market_refresh_ms: int = Field(100, ge=0, description="oldest reading of a pool that a quote may rest on")
     route_hubs: str = Field("SOL,USDC,USDT", description="tokens that a route may pass, symbols or mints")
     max_hops: int = Field(3, ge=1, le=3, description="swaps in a row that a route may take; 1 = direct only")
     pools: str = Field("", description="the only pools to trade on, addresses; unset: all that the chain has of a pair")

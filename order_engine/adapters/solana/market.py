@@ -1,4 +1,4 @@
-"""Market over JSON-RPC: pools are read when somebody asks, together, and shared for as long as a slot takes."""
+"""Market over JSON-RPC: pools are read when somebody asks, together, and shared by all who ask at that moment."""
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence

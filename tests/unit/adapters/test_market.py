@@ -1,4 +1,4 @@
-"""Pools of a pair are read together, shared for as long as a slot takes, and left out by name when they cannot be."""
+"""Pools of a pair are read together, shared by all who ask at that moment, and left out by name when they cannot be."""
 
 import asyncio
 from collections.abc import Sequence
