@@ -8,7 +8,7 @@ PURELIB = $(shell $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("
 PROTO  := protos/order_engine/v1/order_service.proto
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test unit contract integration e2e clients check lint types fmt protos protos-check docs docs-check lock bench faults faults-long
+.PHONY: help setup run test unit contract integration e2e clients check lint types fmt protos protos-check docs docs-check lock bench faults faults-long fuzz
 
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -79,6 +79,9 @@ faults-long: $(DONE) ## the same for an hour, then the mutants
 	@$(BIN)/python -m tests.model oracle --seconds 600
 	@$(BIN)/python -m tests.faults --profile long
 	@$(BIN)/python scripts/mutants.py
+
+fuzz: $(DONE) ## nonsense at every public door for two minutes; the seed is printed
+	@$(BIN)/python -m tests.fuzz --seconds 120
 
 bench: $(DONE) ## measure submit, end to end, events, processor time and memory, beside a bare echo
 	@$(BIN)/python -m benchmarks

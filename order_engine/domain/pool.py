@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar, NamedTuple, Protocol, Self, runtime_checkable
 
 from solders.instruction import Instruction
@@ -194,7 +195,14 @@ def missing_dependencies(venue: type[Pool], address: Pubkey, snapshot: AccountSn
     Raises:
         PoolUnreadable: an account is not what it should be.
     """
-    asked: object = venue
-    if not isinstance(asked, TwoStepPool):
+    two_step = _two_step(venue)
+    if two_step is None:
         return ()
-    return tuple(key for key in asked.further_dependencies(address, snapshot) if key not in snapshot.accounts)
+    return tuple(key for key in two_step.further_dependencies(address, snapshot) if key not in snapshot.accounts)
+
+
+@cache
+def _two_step(venue: type[Pool]) -> TwoStepPool | None:
+    """Remembered: to look through the members of a protocol takes longer than all the rest of a pool."""
+    asked: object = venue
+    return asked if isinstance(asked, TwoStepPool) else None

@@ -10,22 +10,22 @@ from typing import Final
 from solders.pubkey import Pubkey
 
 from order_engine.adapters.batching import Batcher
-from order_engine.adapters.solana.pool_index import PoolIndex
+from order_engine.adapters.solana.pool_index import Found, PoolIndex
 from order_engine.adapters.solana.pool_reader import REMEMBERED_POOLS, KnownPool, PoolReader
 from order_engine.domain.errors import ChainUnavailable, PoolUnreadable
 from order_engine.domain.market import LeftOut, MarketView, Pair
-from order_engine.domain.pool import Account, Pool
+from order_engine.domain.pool import Pool
 from order_engine.usecases.ports import Chain
 
 DISCOVERY_SECONDS: Final = 2.0  # only the first order of a pair waits for it: the index remembers
 
-_Answer = Pool | PoolUnreadable
+_Reading = tuple[float, Pool | PoolUnreadable]  # and the moment before it was read
 
 
 class SolanaMarket:
     """Nothing is read while nobody asks; however many orders ask at once, each pool is read once.
 
-    A view never holds a pool that was read longer than `refresh` ago.
+    A view never holds a pool that was read longer than `refresh` before it was asked for.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class SolanaMarket:
         self._refresh = refresh.total_seconds()
         self._timeout = venue_timeout.total_seconds()
         self._reader = PoolReader(chain)
-        self._answers: dict[Pubkey, tuple[float, _Answer]] = {}
-        self._reads: dict[Pubkey, Batcher[KnownPool, None]] = {
+        self._readings: dict[Pubkey, _Reading] = {}
+        self._reads: dict[Pubkey, Batcher[KnownPool, _Reading]] = {
             program_id: Batcher(self._read, max_batch=1024) for program_id in venues
         }
         self._slot = 0
@@ -60,6 +60,8 @@ class SolanaMarket:
     async def read(self, pools: Mapping[Pubkey, str]) -> Mapping[Pubkey, Pool]:
         heads = await self._chain.accounts(list(pools))
         venues = {venue.VENUE: venue for venue in self._venues.values()}
+        if unknown := set(pools.values()) - venues.keys():
+            raise PoolUnreadable(f"no venue is called {', '.join(sorted(unknown))}")
         known = [
             KnownPool(venues[name], address, heads.require(address, venues[name].PROGRAM_ID))
             for address, name in pools.items()
@@ -79,7 +81,10 @@ class SolanaMarket:
         left_out = [out(pool=None, reason=f"VENUE_UNAVAILABLE: {why}") for why in failed]
         if found and all(isinstance(one, str) for one in found):
             return None, left_out
-        known = [KnownPool(venue, *pool) for one in found if not isinstance(one, str) for pool in one]
+        indexed = [one for one in found if not isinstance(one, str)]
+        known = [KnownPool(venue, *pool) for one in indexed for pool in one.pools]
+        if too_many := sum(one.left_out for one in indexed):
+            left_out.append(out(pool=None, reason=f"TOO_MANY_POOLS: {too_many} pools that hold less were left out"))
         try:
             async with asyncio.timeout(self._timeout):
                 answers = await self._fresh(venue, known)
@@ -96,7 +101,7 @@ class SolanaMarket:
         ]
         return pools, left_out
 
-    async def _discover(self, venue: type[Pool], pair: Pair) -> Sequence[tuple[Pubkey, Account]] | str:
+    async def _discover(self, venue: type[Pool], pair: Pair) -> Found | str:
         """Return the pools of a pair, or why they could not be looked for."""
         mint_a, mint_b = sorted(pair, key=bytes)
         try:
@@ -107,23 +112,27 @@ class SolanaMarket:
         except ChainUnavailable as error:
             return error.message
 
-    async def _fresh(self, venue: type[Pool], known: Sequence[KnownPool]) -> Mapping[Pubkey, _Answer]:
-        due = [pool for pool in known if not self._is_fresh(pool)]
-        await asyncio.gather(*(self._reads[venue.PROGRAM_ID].submit(pool) for pool in due))
-        return {pool.address: self._answers[pool.address][1] for pool in known}
+    async def _fresh(self, venue: type[Pool], known: Sequence[KnownPool]) -> Mapping[Pubkey, Pool | PoolUnreadable]:
+        readings = self._fresh_readings(known)
+        due = [pool for pool in known if pool.address not in readings]
+        read = await asyncio.gather(*(self._reads[venue.PROGRAM_ID].submit(pool) for pool in due))
+        readings |= {pool.address: reading for pool, reading in zip(due, read, strict=True)}
+        return {address: answer for address, (_, answer) in readings.items()}
 
-    async def _read(self, wanted: Sequence[KnownPool]) -> list[None]:
+    async def _read(self, wanted: Sequence[KnownPool]) -> list[_Reading]:
         """Read what nobody has read since it was asked for."""
-        due = {pool.address: pool for pool in wanted if not self._is_fresh(pool)}
+        readings = self._fresh_readings(wanted)
+        due = {pool.address: pool for pool in wanted if pool.address not in readings}
         now = monotonic()
-        if len(self._answers) > REMEMBERED_POOLS:
-            self._answers = {key: answer for key, answer in self._answers.items() if now - answer[0] <= self._refresh}
+        if len(self._readings) > REMEMBERED_POOLS:
+            self._readings = {key: one for key, one in self._readings.items() if now - one[0] <= self._refresh}
         for address, answer in (await self._reader.read(due.values())).items():
-            self._answers[address] = (now, answer)
+            readings[address] = self._readings[address] = (now, answer)
             if not isinstance(answer, PoolUnreadable):
                 self._slot = max(self._slot, answer.slot)
-        return [None] * len(wanted)
+        return [readings[pool.address] for pool in wanted]
 
-    def _is_fresh(self, pool: KnownPool) -> bool:
-        answer = self._answers.get(pool.address)
-        return answer is not None and monotonic() - answer[0] <= self._refresh
+    def _fresh_readings(self, pools: Sequence[KnownPool]) -> dict[Pubkey, _Reading]:
+        now = monotonic()
+        found = ((pool.address, self._readings.get(pool.address)) for pool in pools)
+        return {address: one for address, one in found if one is not None and now - one[0] <= self._refresh}

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from time import monotonic
 from typing import Final, Protocol
@@ -13,19 +14,32 @@ from solders.pubkey import Pubkey
 from order_engine.adapters.solana.pool_reader import ACCOUNTS_PER_READ, KnownPool, PoolReader
 from order_engine.domain.errors import PoolUnreadable
 from order_engine.domain.pool import Account, Pool
+from order_engine.domain.tokens import token_amount, token_mint
 from order_engine.usecases.ports import Chain
 
 Pair = tuple[Pubkey, frozenset[Pubkey]]
-Found = Sequence[tuple[Pubkey, Account]]
 
+MAX_POOLS_PER_PAIR: Final = 8  # of one venue: anybody may make thousands, and each is read for every quote
+POOLS_WEIGHED_AT_ONCE: Final = 50  # then others get their turn
 REMEMBERED_PAIRS: Final = 10_000
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Pools of a pair on one program. Their accounts may be minutes old."""
+
+    pools: Sequence[tuple[Pubkey, Account]]
+    left_out: int = 0  # pools that hold less than these, where there are too many
+
+
+NOTHING_FOUND: Final = Found(())
+
+
 class PoolIndex(Protocol):
     async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Found:
-        """Return address and account of every known pool of the pair on one program. The account may be minutes old.
+        """Return the pools of the pair on one program.
 
         Raises:
             ChainUnavailable: they cannot be looked for.
@@ -37,6 +51,8 @@ class DiscoveredPools:
     """Discovery runs once for a pair however many orders wait for it, and goes on when one of them gives up.
 
     Only the first order of a pair waits: later ones get what is known, while it is looked for anew in the background.
+    Of more than MAX_POOLS_PER_PAIR those count that hold the most of both tokens: what costs nothing to make, an
+    address or a price, displaces no pool that somebody trades on.
     """
 
     def __init__(
@@ -65,11 +81,26 @@ class DiscoveredPools:
         filters = self._venues[program_id].discovery_filters(mint_a, mint_b)
         found = await asyncio.gather(*(self._chain.program_accounts(program_id, one) for one in filters))
         pools = {address: account for accounts in found for address, account in accounts}
+        kept = Found(tuple(pools.items()))
+        if len(pools) > MAX_POOLS_PER_PAIR:
+            deepest = await self._deepest(pair, [KnownPool(self._venues[program_id], *pool) for pool in pools.items()])
+            kept = Found(tuple((one.address, one.account) for one in deepest), len(pools) - len(deepest))
         self._known.pop(pair, None)
-        self._known[pair] = (monotonic(), tuple(pools.items()))
+        self._known[pair] = (monotonic(), kept)
         if len(self._known) > REMEMBERED_PAIRS:
             del self._known[next(iter(self._known))]  # the one that was looked for the longest ago
-        return tuple(pools.items())
+        return kept
+
+    async def _deepest(self, pair: Pair, pools: Sequence[KnownPool]) -> Sequence[KnownPool]:
+        """Return the pools whose token accounts hold the most: ranked by the product, which needs no price."""
+        depths: list[tuple[int, KnownPool]] = []
+        for at in range(0, len(pools), POOLS_WEIGHED_AT_ONCE):
+            some = pools[at : at + POOLS_WEIGHED_AT_ONCE]
+            needs = [_dependencies(pool) for pool in some]
+            accounts = await _read_all(self._chain, sorted({key for keys in needs for key in keys}, key=bytes))
+            depths += [(_depth(keys, accounts, pair[1]), pool) for keys, pool in zip(needs, some, strict=True)]
+        depths.sort(key=lambda one: (-one[0], bytes(one[1].address)))
+        return [pool for _, pool in depths[:MAX_POOLS_PER_PAIR]]
 
     def _finished(self, pair: Pair, task: asyncio.Task[Found]) -> None:
         self._running.pop(pair, None)
@@ -89,8 +120,8 @@ class ListedPools:
     ) -> None:
         self._chain = chain
         self._venues = venues
-        self._unread = list(addresses)
-        self._known: dict[Pair, list[tuple[Pubkey, Account]]] = {}
+        self._unread = list(dict.fromkeys(addresses))
+        self._known: dict[Pair, Found] = {}
         self._try_again = try_again.total_seconds()
         self._tried_at = -math.inf
         self._reading = asyncio.Lock()
@@ -100,12 +131,10 @@ class ListedPools:
             if self._unread and monotonic() - self._tried_at >= self._try_again:
                 await self._read_list()
                 self._tried_at = monotonic()
-        return self._known.get((program_id, frozenset({mint_a, mint_b})), ())
+        return self._known.get((program_id, frozenset({mint_a, mint_b})), NOTHING_FOUND)
 
     async def _read_list(self) -> None:
-        groups = [self._unread[at : at + ACCOUNTS_PER_READ] for at in range(0, len(self._unread), ACCOUNTS_PER_READ)]
-        snapshots = await asyncio.gather(*(self._chain.accounts(group) for group in groups))
-        accounts = {address: account for snapshot in snapshots for address, account in snapshot.accounts.items()}
+        accounts = await _read_all(self._chain, self._unread)
         known = [
             KnownPool(self._venues[account.owner], address, account)
             for address, account in accounts.items()
@@ -116,7 +145,31 @@ class ListedPools:
             answer = answers[pool.address]
             if not isinstance(answer, PoolUnreadable):
                 pair = (pool.venue.PROGRAM_ID, frozenset(answer.mints))
-                self._known.setdefault(pair, []).append((pool.address, pool.account))
+                others = self._known.get(pair, NOTHING_FOUND).pools
+                self._known[pair] = Found((*others, (pool.address, pool.account)))
                 self._unread.remove(pool.address)
         if self._unread:
             log.warning("listed_pools_unreadable", pools=[str(address) for address in self._unread])
+
+
+async def _read_all(chain: Chain, addresses: Sequence[Pubkey]) -> Mapping[Pubkey, Account]:
+    groups = [addresses[at : at + ACCOUNTS_PER_READ] for at in range(0, len(addresses), ACCOUNTS_PER_READ)]
+    snapshots = await asyncio.gather(*(chain.accounts(group) for group in groups))
+    return {address: account for snapshot in snapshots for address, account in snapshot.accounts.items()}
+
+
+def _dependencies(pool: KnownPool) -> tuple[Pubkey, ...]:
+    try:
+        return pool.venue.dependencies(pool.address, pool.account)
+    except PoolUnreadable:
+        return ()
+
+
+def _depth(keys: Sequence[Pubkey], accounts: Mapping[Pubkey, Account], mints: frozenset[Pubkey]) -> int:
+    held = dict.fromkeys(mints, 0)
+    for key in keys:
+        account = accounts.get(key)
+        mint = token_mint(account) if account is not None else None
+        if account is not None and mint in held:
+            held[mint] += token_amount(key, account)
+    return math.prod(held.values())

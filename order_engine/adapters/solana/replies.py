@@ -1,6 +1,6 @@
 """The replies we read, as strict types: what does not fit is no answer."""
 
-import base64
+import binascii
 from typing import Annotated, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -33,7 +33,7 @@ class RawAccount(_Reply):
 
     def decode(self) -> Account:
         """Raises ValueError for bytes that are not base64 or an owner that is no address."""
-        data = base64.b64decode(self.data[0], validate=True)
+        data = binascii.a2b_base64(self.data[0], strict_mode=True)
         return Account(owner=Pubkey.from_string(self.owner), lamports=self.lamports, data=data)
 
 

@@ -27,8 +27,17 @@ class CannedEndpoint:
         return sum(not reader.at_eof() for reader in self._readers)
 
     @property
+    def name(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.name}"
+
+    def forget(self) -> list[str]:
+        """Return the requests until now, and begin anew."""
+        requests, self.requests = self.requests, []
+        return requests
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1

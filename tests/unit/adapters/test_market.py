@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 from solders.pubkey import Pubkey
 
+from order_engine.adapters.solana import market as market_module
 from order_engine.adapters.solana.market import SolanaMarket
 from order_engine.adapters.solana.pool_index import Found, ListedPools
 from order_engine.domain.errors import ChainUnavailable, PoolUnreadable
@@ -39,6 +40,7 @@ class Outside:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     failing: bool = False
     lost_pairs: frozenset[frozenset[Pubkey]] = frozenset()
+    left_out: int = 0
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -56,7 +58,9 @@ class Outside:
         pair = frozenset({mint_a, mint_b})
         if pair in self.lost_pairs:
             raise ChainUnavailable("no index")
-        return [(ADDRESS, self.indexed or self.world.accounts()[ADDRESS])] if pair == PAIR else []
+        if pair != PAIR:
+            return Found(())
+        return Found([(ADDRESS, self.indexed or self.world.accounts()[ADDRESS])], self.left_out)
 
     @property
     def chain(self) -> Chain:
@@ -102,6 +106,29 @@ async def test_what_was_read_is_used_again_until_it_is_too_old() -> None:
     await impatient.view([PAIR])
     await impatient.view([PAIR])
     assert len(outside.reads) == 3
+
+
+async def test_a_view_keeps_what_it_found_fresh_when_it_is_forgotten_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    class TwoPairs(Outside):
+        async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Found:
+            other = Found([(Pubkey([78] * 32), self.world.accounts()[ADDRESS])])
+            return (
+                other if frozenset({mint_a, mint_b}) == OTHER_PAIR else await super().pools(program_id, mint_a, mint_b)
+            )
+
+    monkeypatch.setattr(market_module, "REMEMBERED_POOLS", 0)
+    outside = TwoPairs()
+    market = outside.market(refresh_s=0.05)
+    await market.view([PAIR])
+    outside.gate.clear()
+    both = asyncio.create_task(market.view([PAIR, OTHER_PAIR]))
+    await asyncio.sleep(0.01)
+    assert len(outside.reads) == 2
+    next_ones = asyncio.create_task(market.view([OTHER_PAIR]))
+    await asyncio.sleep(0.06)
+    outside.gate.set()
+    assert [pool.address for pool in (await both).pools] == [ADDRESS]
+    assert not (await next_ones).pools
 
 
 async def test_accounts_that_did_not_change_are_not_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +206,7 @@ async def test_a_slow_venue_is_left_out_and_the_others_answer() -> None:
             return await (slow if ADDRESS in addresses else quick).accounts(addresses)
 
         async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Found:
-            return await slow.pools(program_id, mint_a, mint_b) if program_id == layout.PROGRAM_ID else []
+            return await slow.pools(program_id, mint_a, mint_b) if program_id == layout.PROGRAM_ID else Found(())
 
     both = Both()
     market = SolanaMarket(
@@ -211,6 +238,14 @@ async def test_a_chain_that_fails_while_reading_is_told_and_asked_again_next_tim
     assert (await market.view([PAIR])).pools
 
 
+async def test_pools_that_are_too_many_are_told() -> None:
+    view = await Outside(left_out=4_992).market().view([PAIR])
+    assert [pool.address for pool in view.pools] == [ADDRESS]
+    assert [(one.pool, one.reason) for one in view.left_out] == [
+        (None, "TOO_MANY_POOLS: 4992 pools that hold less were left out")
+    ]
+
+
 async def test_named_pools_are_read_anew_and_a_wrong_one_is_an_error() -> None:
     outside = Outside()
     market = outside.market()
@@ -219,14 +254,16 @@ async def test_named_pools_are_read_anew_and_a_wrong_one_is_an_error() -> None:
     assert len(outside.reads) == 3  # the view's, the pool's account, and all that it needs
     with pytest.raises(PoolUnreadable, match="does not exist"):
         await market.read({Pubkey([99] * 32): "raydium_clmm"})
+    with pytest.raises(PoolUnreadable, match="no venue is called given_up"):
+        await market.read({ADDRESS: "given_up"})
 
 
 async def test_only_listed_pools_are_traded_on_and_each_is_known_by_its_pair() -> None:
     outside = Outside()
     listed = ListedPools(outside.chain, {layout.PROGRAM_ID: RaydiumClmmPool}, [ADDRESS, Pubkey([99] * 32)])
     found = await asyncio.gather(*(listed.pools(layout.PROGRAM_ID, *STATE.mints) for _ in range(5)))
-    assert [[address for address, _ in one] for one in found] == [[ADDRESS]] * 5
-    assert await listed.pools(layout.PROGRAM_ID, STATE.mints[0], Pubkey([77] * 32)) == ()
+    assert [[address for address, _ in one.pools] for one in found] == [[ADDRESS]] * 5
+    assert await listed.pools(layout.PROGRAM_ID, STATE.mints[0], Pubkey([77] * 32)) == Found(())
     assert len(outside.reads) == 2
 
 
@@ -236,4 +273,5 @@ async def test_a_listed_pool_that_could_not_be_read_is_tried_again() -> None:
     with pytest.raises(ChainUnavailable):
         await listed.pools(layout.PROGRAM_ID, *STATE.mints)
     outside.failing = False
-    assert [address for address, _ in await listed.pools(layout.PROGRAM_ID, *STATE.mints)] == [ADDRESS]
+    found = await listed.pools(layout.PROGRAM_ID, *STATE.mints)
+    assert [address for address, _ in found.pools] == [ADDRESS]

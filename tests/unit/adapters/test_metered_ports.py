@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import dramatiq
-import httpx
 import pytest
 from dramatiq.brokers.stub import StubBroker
 from prometheus_client import CollectorRegistry
@@ -21,12 +20,13 @@ from order_engine.adapters.metrics.ports import MeteredOrderClaims, MeteredOrder
 from order_engine.adapters.observer import Observers
 from order_engine.adapters.postgres import statements
 from order_engine.adapters.solana import replies
-from order_engine.adapters.solana.json_rpc import JsonRpc, RpcError
+from order_engine.adapters.solana.json_rpc import JsonRpc, RpcError, http_session
 from order_engine.adapters.system import SystemClock
 from order_engine.domain.errors import ChainUnavailable, Unavailable
 from order_engine.domain.order import AttemptStarted, Order, OrderEvent, OrderId
 from order_engine.usecases.ports import AdmissionLimits, DueOrders
 from tests.contract.order_samples import claim_id, event_id, new_order
+from tests.unit.adapters.canned_endpoint import Answer, http, raw, reply, serving
 
 LEASE = timedelta(seconds=6)
 
@@ -144,27 +144,22 @@ async def test_every_observer_is_told(memory: MemoryOrderStore) -> None:
 @pytest.mark.parametrize(
     ("answer", "outcome", "error"),
     [
-        (httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, "result": "abc"}), "ok", None),
-        (
-            httpx.Response(200, json={"jsonrpc": "2.0", "id": 1, "error": {"code": -32602, "message": "no"}}),
-            "refused",
-            RpcError,
-        ),
-        (httpx.Response(429), "unavailable", ChainUnavailable),
+        (reply(result="abc"), "ok", None),
+        (reply(error={"code": -32602, "message": "no"}), "refused", RpcError),
+        (raw(http(b"", 429)), "unavailable", ChainUnavailable),
     ],
 )
 async def test_calls_to_the_chain_are_timed_by_outcome(
-    registry: CollectorRegistry, answer: httpx.Response, outcome: str, error: type[Exception] | None
+    registry: CollectorRegistry, answer: Answer, outcome: str, error: type[Exception] | None
 ) -> None:
-    transport = httpx.MockTransport(lambda request: answer)
-    async with httpx.AsyncClient(transport=transport) as client:
-        rpc = JsonRpc("http://rpc.example:8899/secret-key", client, ChainMetrics(registry).called)
+    async with serving(answer) as endpoint, http_session(5.0) as session:
+        rpc = JsonRpc(f"{endpoint.url}/secret-key", session, ChainMetrics(registry).called)
         if error is None:
             assert await rpc.call("getGenesisHash", [], replies.TEXT) == "abc"
         else:
             with pytest.raises(error):
                 await rpc.call("getGenesisHash", [], replies.TEXT)
-    labels = {"endpoint": "rpc.example:8899", "method": "getGenesisHash", "outcome": outcome}
+    labels = {"endpoint": endpoint.name, "method": "getGenesisHash", "outcome": outcome}
     assert registry.get_sample_value("order_engine_solana_rpc_seconds_count", labels) == 1
 
 
