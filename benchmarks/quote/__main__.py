@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.quote import sdk
-from benchmarks.quote.cases import CASES, Case, Swap, as_sdk_reads, swap_of
+from benchmarks.quote.amounts import AMOUNTS
+from benchmarks.quote.cases import AMOUNTS_ONLY, CASES, Case, Swap, as_sdk_reads, swap_of
 from benchmarks.quote.route import describe_routes, routes
 from benchmarks.results import Figures, save
 from order_engine.domain.pool import Pool
@@ -34,13 +35,15 @@ def measure(sdks: sdk.Sdks | None, rounds: Rounds) -> Figures:
         _say(case.name)
         swap = swap_of(case)
         pool = swap.decode(case.venue)
-        figures |= _state_figures(case, swap, pool)
+        if case.shows != AMOUNTS_ONLY:
+            figures |= _state_figures(case, swap, pool)
         figures |= _quotes(case, pool, swap, sdks, rounds)
     return figures
 
 
 def _quotes(case: Case, pool: Pool, swap: Swap, sdks: sdk.Sdks | None, rounds: Rounds) -> Figures:
-    amount_out = pool.quote(swap.request).amount_out
+    ours = _ours(case, pool, swap)
+    amount_out = ours()
     if amount_out != swap.recorded_amount_out:
         raise SystemExit(f"{case.name}: we quote {amount_out}, recorded is {swap.recorded_amount_out}")
     figures: Figures = {}
@@ -50,10 +53,16 @@ def _quotes(case: Case, pool: Pool, swap: Swap, sdks: sdk.Sdks | None, rounds: R
         sdks.cpu_us(case.key, WARM_UP_SECONDS)
     taken: dict[str, list[float]] = {"ours": [], "sdk": []}
     for _ in range(rounds.count):
-        taken["ours"].append(_cpu_us(lambda: pool.quote(swap.request), rounds.seconds))
+        taken["ours"].append(_cpu_us(ours, rounds.seconds))
         if sdks is not None:
             taken["sdk"].append(sdks.cpu_us(case.key, rounds.seconds))
     return figures | {f"{case.key}_{side}_us": statistics.median(each) for side, each in taken.items() if each}
+
+
+def _ours(case: Case, pool: Pool, swap: Swap) -> Callable[[], int]:
+    if case.shows == AMOUNTS_ONLY:
+        return AMOUNTS[case.venue](pool, swap.request)
+    return lambda: pool.quote(swap.request).amount_out
 
 
 def _state_figures(case: Case, swap: Swap, pool: Pool) -> Figures:
@@ -89,6 +98,8 @@ def _row(case: Case, figures: Mapping[str, float]) -> str:
     else:
         same = "equal" if figures[f"{case.key}_amounts_agree"] else "DIFFER"
         row += f"{theirs:>9.1f}{1e6 / ours:>11,.0f}{1e6 / theirs:>9,.0f}{theirs / ours:>8.1f}   {same:<10}"
+    if case.shows == AMOUNTS_ONLY:
+        return row
     state = (figures[f"{case.key}_{name}_us"] for name in ("first_quote", "decode", "at"))
     return row + "{:>7.0f}{:>8.0f}{:>6.0f}".format(*state)
 

@@ -14,6 +14,8 @@ from order_engine.venues import VENUES
 VECTORS: Final = Path(__file__).parents[2] / "tests" / "vectors" / "data"
 POOLS: Final[Mapping[str, type[Pool]]] = {pool.VENUE: pool for pool in VENUES.values()}
 
+AMOUNTS_ONLY: Final = "amounts only"  # the same swap in the venue's maths alone
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -35,12 +37,14 @@ class Case:
 CASES: Final = (
     Case("raydium_amm_v4", "small", "ammv4-amm4-p0-16"),
     Case("raydium_cpmm", "small", "cpmm-cpmm-p0-11"),
+    Case("raydium_cpmm", AMOUNTS_ONLY, "cpmm-cpmm-p0-11"),
     Case("raydium_clmm", "small", "clmm-clmm-p1-10"),
     Case("raydium_clmm", "21 ticks", "clmm-clmm-p2-15"),
     Case("raydium_clmm", "dynamic fee, 25 steps", "clmm-clmm-p12-11"),
     Case("meteora_dlmm", "small", "dlmm-dlmm-p0-10"),
     Case("meteora_dlmm", "32 bins", "dlmm-dlmm-p13-5"),
     Case("meteora_damm_v2", "small", "dammv2-damm-p0-10"),
+    Case("meteora_damm_v2", AMOUNTS_ONLY, "dammv2-damm-p0-10"),
 )
 
 
@@ -81,6 +85,7 @@ def as_sdk_reads(case: Case, swap: Swap) -> dict[str, object]:
     return {
         "name": case.key,
         "venue": case.venue,
+        "amounts_only": case.shows == AMOUNTS_ONLY,
         "mint_in": str(swap.request.token_in),
         "mint_out": str(swap.request.token_out),
         "amount_in": str(swap.request.amount_in),

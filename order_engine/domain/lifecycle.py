@@ -50,13 +50,15 @@ def apply(order: Order, fact: Fact, *, at: datetime) -> tuple[Order, OrderEvent]
     """Return the order after `fact`, and the event that records it.
 
     Raises:
-        IllegalTransition: the table has no row for (order.status, type(fact)), a cancel is repeated, or a fact about
-            a transaction does not name the recorded one.
+        IllegalTransition: the table has no row for (order.status, type(fact)), a cancel is repeated, no attempt is
+            left to wait for, or a fact about a transaction does not name the recorded one.
     """
     status = TRANSITIONS.get((order.status, type(fact)))
     if status is None:
         raise IllegalTransition(f"{order.order_id}: {type(fact).__name__} while {order.status}")
     _check_transaction(order, fact)
+    if isinstance(fact, AttemptFailed) and order.attempt >= order.max_attempts:
+        raise IllegalTransition(f"{order.order_id}: attempt {order.attempt} was the last of {order.max_attempts}")
     changed = replace(_project(order, fact, at), status=status, sequence=order.sequence + 1, update_time=at)
     event = OrderEvent(
         order_id=order.order_id,

@@ -1,7 +1,7 @@
 """Tokens: the list known by symbol, mint and token accounts as bytes, and Token-2022 transfer fees."""
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -18,13 +18,17 @@ TOKEN_PROGRAMS: Final = frozenset({TOKEN_PROGRAM, TOKEN_2022_PROGRAM})
 ASSOCIATED_TOKEN_PROGRAM: Final = Pubkey.from_string("ATokenGPvbdGVxr1b2hvZbsiqW5xWH25efTNsLJA8knL")
 WRAPPED_SOL: Final = Pubkey.from_string("So11111111111111111111111111111111111111112")
 TOKEN_ACCOUNT_RENT_LAMPORTS: Final = 2_039_280  # of 165 bytes
-TOKEN_2022_ACCOUNT_RENT_LAMPORTS: Final = 2_157_600  # of 182 bytes: immutable owner and transfer fee, the usual most
 
 _MINT_SIZE, _TOKEN_ACCOUNT_SIZE = 82, 165
 _MINT_DECIMALS, _MINT_IS_INITIALIZED, _TOKEN_AMOUNT = 44, 45, 64
 _ACCOUNT_TYPE, _TYPE_MINT = 165, 1
 _TRANSFER_FEE_CONFIG, _TRANSFER_FEE_CONFIG_SIZE = 1, 108
+_NON_TRANSFERABLE, _TRANSFER_HOOK, _PAUSABLE = 9, 14, 26
 _OLDER_FEE, _NEWER_FEE = 72, 90  # in the extension's value: two authorities, withheld u64, then the two fees
+_EXTENSION_HEADER = 4  # type u16, length u16
+# What a mint's extension adds to each of its token accounts, beside the header: the amount withheld, a flag, nothing.
+_ADDED_TO_ACCOUNTS = {_TRANSFER_FEE_CONFIG: 8, _NON_TRANSFERABLE: 0, _TRANSFER_HOOK: 1, _PAUSABLE: 0}
+_RENT_LAMPORTS_PER_BYTE, _ACCOUNT_OVERHEAD = 6_960, 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,7 @@ class Mint:
     decimals: int
     token_program: Pubkey
     transfer_fee: TransferFee
+    account_size: int = _TOKEN_ACCOUNT_SIZE  # bytes of an associated token account
 
 
 def decode_mint(address: Pubkey, account: Account, epoch: int) -> Mint:
@@ -105,13 +110,26 @@ def decode_mint(address: Pubkey, account: Account, epoch: int) -> Mint:
     is_mint = len(data) == _MINT_SIZE or (account.owner == TOKEN_2022_PROGRAM and extended)
     if account.owner not in TOKEN_PROGRAMS or not is_mint or data[_MINT_IS_INITIALIZED] != 1:
         raise PoolUnreadable(f"account {address} is not a mint")
-    return Mint(data[_MINT_DECIMALS], account.owner, _transfer_fee(data, epoch))
+    if account.owner == TOKEN_PROGRAM:
+        return Mint(data[_MINT_DECIMALS], account.owner, NO_TRANSFER_FEE)
+    extensions = dict(_extensions(data))
+    return Mint(
+        data[_MINT_DECIMALS],
+        account.owner,
+        _transfer_fee(extensions.get(_TRANSFER_FEE_CONFIG, b""), epoch),
+        _account_size(extensions),
+    )
 
 
 def token_account_rent_lamports(mint: Mint) -> int:
-    """Return what opening a token account of this mint locks away."""
-    token_2022 = mint.token_program == TOKEN_2022_PROGRAM
-    return TOKEN_2022_ACCOUNT_RENT_LAMPORTS if token_2022 else TOKEN_ACCOUNT_RENT_LAMPORTS
+    """Return what opening an associated token account of this mint locks away."""
+    return (_ACCOUNT_OVERHEAD + mint.account_size) * _RENT_LAMPORTS_PER_BYTE
+
+
+def token_mint(account: Account) -> Pubkey | None:
+    """Return the mint of a token account, None when it is none."""
+    is_one = account.owner in TOKEN_PROGRAMS and len(account.data) >= _TOKEN_ACCOUNT_SIZE
+    return Pubkey(account.data[:32]) if is_one else None
 
 
 def token_amount(address: Pubkey, account: Account) -> int:
@@ -125,23 +143,37 @@ def token_amount(address: Pubkey, account: Account) -> int:
     return int.from_bytes(account.data[_TOKEN_AMOUNT : _TOKEN_AMOUNT + 8], "little")
 
 
-def _transfer_fee(data: bytes, epoch: int) -> TransferFee:
-    """Walk the extensions (type u16, length u16, value): others may come before the transfer fee.
+def _extensions(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield type and value of each extension of a mint.
 
     Raises:
-        PoolUnreadable: an extension ends beyond the account.
+        PoolUnreadable: one ends beyond the account.
     """
     offset = _ACCOUNT_TYPE + 1
-    while offset + 4 <= len(data):
+    while offset + _EXTENSION_HEADER <= len(data):
         kind, size = struct.unpack_from("<HH", data, offset)
-        value = offset + 4
-        if value + size > len(data):
+        if kind == 0:
+            return
+        value, offset = offset + _EXTENSION_HEADER, offset + _EXTENSION_HEADER + size
+        if offset > len(data):
             raise PoolUnreadable("a mint whose extensions are cut off")
-        if kind == _TRANSFER_FEE_CONFIG and size >= _TRANSFER_FEE_CONFIG_SIZE:
-            newer_epoch, newer_maximum, newer_bps = struct.unpack_from("<QQH", data, value + _NEWER_FEE)
-            if epoch >= newer_epoch:
-                return TransferFee(newer_maximum, newer_bps)
-            _, maximum, bps = struct.unpack_from("<QQH", data, value + _OLDER_FEE)
-            return TransferFee(maximum, bps)
-        offset = value + size
-    return NO_TRANSFER_FEE
+        yield kind, data[value:offset]
+
+
+def _transfer_fee(config: bytes, epoch: int) -> TransferFee:
+    if len(config) < _TRANSFER_FEE_CONFIG_SIZE:
+        return NO_TRANSFER_FEE
+    newer_epoch, newer_maximum, newer_bps = struct.unpack_from("<QQH", config, _NEWER_FEE)
+    if epoch >= newer_epoch:
+        return TransferFee(newer_maximum, newer_bps)
+    _, maximum, bps = struct.unpack_from("<QQH", config, _OLDER_FEE)
+    return TransferFee(maximum, bps)
+
+
+def _account_size(mint_extensions: Mapping[int, bytes]) -> int:
+    """Return the bytes of a token account: its type, that its owner never changes, and what its mint asks for.
+
+    Source: solana-program/token-2022, interface/src/extension/mod.rs, get_required_init_account_extensions.
+    """
+    added = [size for kind, size in _ADDED_TO_ACCOUNTS.items() if kind in mint_extensions]
+    return _TOKEN_ACCOUNT_SIZE + 1 + _EXTENSION_HEADER + sum(_EXTENSION_HEADER + size for size in added)

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings
 
 from gateway.settings import GatewaySettings
 from order_engine.cli.app import app
+from order_engine.papernet.genesis import genesis_hash, lookup_table_address
 from order_engine.settings import PapernetSettings, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -245,6 +246,12 @@ def test_there_is_a_unit_for_each_process() -> None:
 def test_kubernetes_sets_only_what_is_a_setting(path: Path) -> None:
     names = re.findall(r"^ +(?:- name: |- \{ *name: )?([A-Z][A-Z_]+)\b", path.read_text(), re.M)
     assert [name for name in names if not is_setting(name) and name not in NOT_OURS] == []
+
+
+def test_compose_names_the_lookup_table_of_its_paper_network() -> None:
+    table = lookup_table_address(genesis_hash(PapernetSettings.model_fields["seed"].default))
+    assert f"LOOKUP_TABLES: {table} " in COMPOSE
+    assert f"LOOKUP_TABLES={table}\n" in (ROOT / "docs" / "deploy.md").read_text()
 
 
 def test_metrics_that_operations_alerts_on_exist() -> None:

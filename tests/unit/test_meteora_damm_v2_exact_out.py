@@ -1,6 +1,7 @@
 """Meteora DAMM v2: exact outputs behind the venue seam."""
 
 from dataclasses import replace
+from typing import Final
 
 import pytest
 from solders.pubkey import Pubkey
@@ -14,8 +15,19 @@ from order_engine.venues.meteora_damm_v2.instructions import INSTRUCTIONS_SYSVAR
 from order_engine.venues.meteora_damm_v2.layout import CollectFeeMode, PoolState
 from order_engine.venues.meteora_damm_v2.pool import MeteoraDammV2Pool
 from order_engine.venues.meteora_damm_v2.refusals import MathOverflow, PoolClosed, PriceRangeViolation
-from order_engine.venues.meteora_damm_v2.swap import SwapMode
-from tests.unit.meteora_damm_v2_samples import LIMITER, MINT_A, MINT_B, NOW, VOLATILE, a_pool, buy_a, buy_b, pool_of
+from order_engine.venues.meteora_damm_v2.swap import Market, SwapMode
+from tests.unit.meteora_damm_v2_samples import (
+    LIMITER,
+    MINT_A,
+    MINT_B,
+    NOW,
+    VOLATILE,
+    a_pool,
+    buy_a,
+    buy_b,
+    pool_of,
+    terms,
+)
 
 TRADER = Trader(owner=Pubkey.new_unique(), token_account_in=Pubkey.new_unique(), token_account_out=Pubkey.new_unique())
 COMPOUNDING = a_pool(collect_fee_mode=CollectFeeMode.COMPOUNDING, token_a_amount=10**6, token_b_amount=4 * 10**6)
@@ -165,3 +177,26 @@ def test_the_instruction_carries_the_amount_wanted_and_the_most_to_pay() -> None
         assert SWAP2_ARGUMENTS.unpack(instruction.data[8:]) == (140_000, 1_000_000, SwapMode.EXACT_OUT)
         assert [meta.pubkey for meta in instruction.accounts[14:]] == extra
         assert instruction.accounts == pool.swap_instruction(quote, 1, TRADER).accounts
+
+
+UNSTORABLE: Final = (
+    {"protocol_a_fee": U64_MAX, "protocol_b_fee": U64_MAX},
+    {"token_a_amount": U64_MAX, "token_b_amount": U64_MAX},
+    {"token_a_amount": 0, "token_b_amount": 0},
+    {"dynamic_fee": replace(VOLATILE, bin_step_u128=0)},
+    {"collect_fee_mode": CollectFeeMode.COMPOUNDING, "protocol_b_fee": U64_MAX},
+)
+
+
+@pytest.mark.parametrize("change", UNSTORABLE)
+@pytest.mark.parametrize("a_to_b", [True, False])
+def test_a_swap_whose_next_state_does_not_fit_the_account_is_not_quoted_either(
+    change: dict[str, object], a_to_b: bool
+) -> None:
+    market = Market(a_pool(layout_version=1, protocol_fee_percent=20, **change), terms(a_to_b=a_to_b))
+    for mode, quote in ((SwapMode.EXACT_IN, market.from_input), (SwapMode.EXACT_OUT, market.exact_out)):
+        with pytest.raises(MathOverflow) as whole:
+            market.swap(mode, 10**6, U64_MAX if mode is SwapMode.EXACT_OUT else 0)
+        with pytest.raises(MathOverflow) as alone:
+            quote(10**6)
+        assert alone.value.message == whole.value.message

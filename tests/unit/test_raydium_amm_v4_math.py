@@ -58,6 +58,15 @@ def answer(swap: Callable[[Market, int], SwapAmounts], terms: Market, amount: in
     return amounts
 
 
+def bought(terms: Market, amount_out: int) -> SwapAmounts:
+    """Return the swap; an example that costs more than 64 bits can count is left out."""
+    try:
+        return swap_exact_out(terms, amount_out)
+    except ProgramRefuses as refusal:
+        assume("exceeds u64" not in refusal.message)
+        raise
+
+
 def check_parts(terms: Market, swap: SwapAmounts) -> None:
     assert 0 < swap.amount_out < terms.reserve_out
     assert 0 <= swap.curve_amount_in <= swap.amount_in <= U64_MAX
@@ -75,7 +84,7 @@ class TestEverySwap:
     @given(terms=usual_markets, share=shares_ppm, more=shares_ppm)
     def test_more_out_never_costs_less(self, terms: Market, share: int, more: int) -> None:
         wanted = sorted(outputs(terms, one) for one in (share, more))
-        less, most = (swap_exact_out(terms, amount).amount_in for amount in wanted)
+        less, most = (bought(terms, amount).amount_in for amount in wanted)
         assert 0 < less <= most
 
     @given(terms=usual_markets, amount=usual_amounts)
@@ -87,8 +96,8 @@ class TestEverySwap:
 
     @given(terms=usual_markets, share=shares_ppm)
     def test_the_product_of_the_reserves_never_falls(self, terms: Market, share: int) -> None:
-        bought = swap_exact_out(terms, outputs(terms, share))
-        for swap in (bought, swap_exact_in(terms, bought.amount_in)):
+        exact = bought(terms, outputs(terms, share))
+        for swap in (exact, swap_exact_in(terms, exact.amount_in)):
             after = (terms.reserve_in + swap.amount_in) * (terms.reserve_out - swap.amount_out)
             assert after >= terms.reserve_in * terms.reserve_out
 
@@ -96,7 +105,7 @@ class TestEverySwap:
     @example(terms=Market(10**6, 10**12, 25, 10_000), share=0)
     def test_what_exact_out_asks_for_buys_at_least_that_much(self, terms: Market, share: int) -> None:
         wanted = outputs(terms, share)
-        assert paid(terms, swap_exact_out(terms, wanted).amount_in) >= wanted
+        assert paid(terms, bought(terms, wanted).amount_in) >= wanted
 
     @given(terms=any_markets, amount=amounts)
     def test_exact_in_answers_within_u64_and_below_the_reserve_or_names_an_error(

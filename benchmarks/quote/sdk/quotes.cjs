@@ -62,6 +62,15 @@ function cpmm(request) {
     configInfo: raydium.CpmmConfigInfoLayout.decode(data(one(request, "config"))),
   };
   if (!state.enableCreatorFee) pool.configInfo.creatorFeeRate = new BN(0);
+  if (request.amounts_only) {
+    const { tradeFeeRate, creatorFeeRate, protocolFeeRate, fundFeeRate } = pool.configInfo;
+    const [reserveIn, reserveOut] =
+      request.mint_in === mintA.address ? [baseReserve, quoteReserve] : [quoteReserve, baseReserve];
+    const rates = [tradeFeeRate, creatorFeeRate, protocolFeeRate, fundFeeRate];
+    const onInput = state.feeOn === 0 || state.feeOn === (request.mint_in === mintA.address ? 1 : 2);
+    return (amountIn) =>
+      raydium.CurveCalculator.swapBaseInput(amountIn, reserveIn, reserveOut, ...rates, onInput).outputAmount;
+  }
   const sdk = raydiumSdk().cpmm;
   const swap = { pool, outputMint: request.mint_out, slippage: SLIPPAGE_BPS / 10000 };
   return (amountIn) => sdk.computeSwapAmount({ ...swap, amountIn }).amountOut;
@@ -122,14 +131,29 @@ function meteoraDlmm(request) {
 }
 
 function meteoraDammV2(request) {
-  const poolState = new dammV2.CpAmm(NOWHERE)._program.coder.accounts.decode("pool", data(one(request, "pool")));
-  const { unix_timestamp: time, slot } = request.clock;
-  const currentPoint = new BN(poolState.activationType === 0 ? slot : time);
-  const aToB = request.mint_in === one(request, "mint_a").pubkey;
-  const [decimalsA, decimalsB] = [mint(one(request, "mint_a")).decimals, mint(one(request, "mint_b")).decimals];
-  const quote = dammV2.swapQuoteExactInput;
-  return (amountIn) =>
-    quote(poolState, currentPoint, amountIn, SLIPPAGE_BPS, aToB, false, decimalsA, decimalsB).outputAmount;
+  const sdk = new dammV2.CpAmm(NOWHERE);
+  const poolState = sdk._program.coder.accounts.decode("pool", data(one(request, "pool")));
+  const { unix_timestamp: currentTime, slot: currentSlot } = request.clock;
+  if (request.amounts_only) {
+    const currentPoint = new BN(poolState.activationType === 0 ? currentSlot : currentTime);
+    const direction = request.mint_in === one(request, "mint_a").pubkey ? 0 : 1;
+    const { getFeeMode, getSwapResultFromExactInput } = dammV2;
+    return (amountIn) => {
+      const feeMode = getFeeMode(poolState.collectFeeMode, direction, false);
+      return getSwapResultFromExactInput(poolState, amountIn, feeMode, direction, currentPoint).outputAmount;
+    };
+  }
+  const swap = {
+    inputTokenMint: new PublicKey(request.mint_in),
+    slippage: SLIPPAGE_BPS,
+    poolState,
+    currentTime,
+    currentSlot,
+    tokenADecimal: mint(one(request, "mint_a")).decimals,
+    tokenBDecimal: mint(one(request, "mint_b")).decimals,
+    hasReferral: false,
+  };
+  return (inAmount) => sdk.getQuote({ ...swap, inAmount }).swapOutAmount;
 }
 
 function splMint(account) {

@@ -11,6 +11,7 @@ from order_engine.domain.amounts import mul_div_floor
 from order_engine.domain.routing.pool_side import PoolSide, best_side
 
 MAX_POOLS_PER_HOP: Final = 4
+MAX_POOLS_COMPARED: Final = 10  # of a pair that has more, those that took the most in chunks: the work grows by squares
 CHUNKS: Final = 20
 FINEST: Final = 20_000  # parts of the amount: the smallest that is moved
 COARSE: Final = 640  # where what it leaves undone is less than it costs
@@ -24,6 +25,7 @@ Division = tuple[Part, ...]
 def divisions(sides: Sequence[PoolSide], amount: int, finest: int = FINEST) -> tuple[Division, ...]:
     """Return the best division for each number of pools from MAX_POOLS_PER_HOP down to 2 that gains by that many."""
     found = []
+    sides = _that_take_the_most(sides, amount)
     amounts = given_out(sides, amount) if len(sides) > 1 else None
     while amounts is not None:
         few = len(sides) <= MAX_POOLS_PER_HOP
@@ -74,6 +76,14 @@ def spread(total: int, weights: Sequence[int]) -> tuple[int, ...]:
         if part == 0 and parts[largest] > 1:
             parts[at], parts[largest] = 1, parts[largest] - 1
     return tuple(parts)
+
+
+def _that_take_the_most(sides: Sequence[PoolSide], amount: int) -> Sequence[PoolSide]:
+    if len(sides) <= MAX_POOLS_COMPARED:
+        return sides
+    amounts = given_out(sides, amount) or [0] * len(sides)
+    largest = sorted(range(len(sides)), key=lambda at: (-amounts[at], at))[:MAX_POOLS_COMPARED]
+    return [sides[at] for at in sorted(largest)]
 
 
 def _part(amount: int, parts: int) -> int:

@@ -4,7 +4,7 @@ from math import isqrt
 
 from solders.pubkey import Pubkey
 
-from order_engine.domain.amounts import mul_div_floor
+from order_engine.domain.amounts import mul_div_ceil, mul_div_floor
 from order_engine.venues.meteora_damm_v2.fee_state import BaseFee, DynamicFee, TimeScheduler
 from order_engine.venues.meteora_damm_v2.layout import (
     MAX_SQRT_PRICE,
@@ -45,8 +45,8 @@ def amounts_of(
     sqrt_max_price: int = MAX_SQRT_PRICE,
 ) -> tuple[int, int]:
     """Return what the vaults must hold of A and B, so that the price can go to either bound. Rounds up."""
-    amount_a = delta_a(liquidity, sqrt_price, sqrt_max_price, round_up=True)
-    amount_b = delta_b(liquidity, sqrt_min_price, sqrt_price, round_up=True)
+    amount_a = delta_a(liquidity, sqrt_price, sqrt_max_price, mul_div_ceil)
+    amount_b = delta_b(liquidity, sqrt_min_price, sqrt_price, mul_div_ceil)
     return amount_a, amount_b
 
 

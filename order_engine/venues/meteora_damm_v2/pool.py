@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
-from order_engine.domain.amounts import BPS, U64_MAX, mul_div_floor
+from order_engine.domain.amounts import U64_MAX
 from order_engine.domain.errors import AmountTooSmall, QuoteRefused
 from order_engine.domain.pool import (
     Account,
@@ -27,13 +27,21 @@ from order_engine.venues.meteora_damm_v2.layout import (
     MINT_B_OFFSET,
     POOL_SIZE,
     PROGRAM_ID,
-    CollectFeeMode,
     PoolState,
     decode_pool,
 )
-from order_engine.venues.meteora_damm_v2.math import Step
 from order_engine.venues.meteora_damm_v2.refusals import SlippageRefused
-from order_engine.venues.meteora_damm_v2.swap import Market, SwapMode, SwapOutcome, SwapTerms
+from order_engine.venues.meteora_damm_v2.swap import Exchange, Market, SwapMode, SwapTerms
+
+
+class _Side(NamedTuple):
+    """One direction of the pool: what no amount changes."""
+
+    token_in: Pubkey
+    token_out: Pubkey
+    market: Market
+    room: int  # what the vault of token_in can still hold
+    held: int  # by the vault of token_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +59,7 @@ class MeteoraDammV2Pool:
     state: PoolState
     token_mints: tuple[Mint, Mint]
     vault_amounts: tuple[int, int]
-    _markets: dict[bool, Market] = field(default_factory=dict, init=False, repr=False, compare=False)  # by a_to_b
+    _sides: dict[tuple[Pubkey, Pubkey], _Side] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def discovery_filters(cls, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[AccountFilter]:
@@ -100,10 +108,12 @@ class MeteoraDammV2Pool:
         return (self.token_mints[0].token_program, self.token_mints[1].token_program)
 
     def quote(self, swap: SwapRequest) -> Quote:
-        return self._quote(SwapMode.EXACT_IN, swap, swap.amount_in, threshold=0)
+        side = self._sides.get((swap.token_in, swap.token_out)) or self._side(swap.token_in, swap.token_out)
+        return self._quote(side, side.market.from_input(swap.amount_in))
 
     def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
-        return self._quote(SwapMode.EXACT_OUT, swap, swap.amount_out, threshold=U64_MAX)
+        side = self._sides.get((swap.token_in, swap.token_out)) or self._side(swap.token_in, swap.token_out)
+        return self._quote(side, side.market.exact_out(swap.amount_out))
 
     def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
         return self._swap2(SwapMode.EXACT_IN, quote.amount_in, min_amount_out, trader)
@@ -111,30 +121,50 @@ class MeteoraDammV2Pool:
     def exact_out_instruction(self, quote: Quote, max_amount_in: int, trader: Trader) -> Instruction:
         return self._swap2(SwapMode.EXACT_OUT, quote.amount_out, max_amount_in, trader)
 
-    def _quote(self, mode: SwapMode, request: SwapRequest | ExactOutRequest, amount: int, threshold: int) -> Quote:
-        a_to_b = self._is_a_to_b(request.token_in, request.token_out)
-        if not 0 <= amount <= U64_MAX:
-            raise QuoteRefused(f"the amount {amount} does not fit 64 bits")
-        outcome = self._market(a_to_b=a_to_b).swap(mode, amount, threshold)
-        if outcome.amount_in == 0 or outcome.amount_out == 0:
-            raise AmountTooSmall(f"pool {self.address} would pay {outcome.amount_out} for {outcome.amount_in}")
-        self._check_vaults(outcome, a_to_b=a_to_b)
+    def _quote(self, side: _Side, exchange: Exchange) -> Quote:
+        token_in, token_out, market, room, held = side
+        amount_in, amount_out, vault_in, vault_out, fee_amount, step = exchange
+        if amount_in == 0 or amount_out == 0:
+            raise AmountTooSmall(f"pool {self.address} would pay {amount_out} for {amount_in}")
+        if vault_out > held:
+            raise QuoteRefused(f"pool {self.address} holds {held}, the swap pays {vault_out}")
+        if vault_in > room:
+            raise QuoteRefused(f"a vault of pool {self.address} cannot hold another {vault_in}")
+        fee_token = token_in if market.fee_on_input else token_out
+        impact_bps = market.curve.price_impact_bps(step)
+        # By position: names take twice as long.
         return Quote(
-            venue=self.VENUE,
-            pool=self.address,
-            slot=self.slot,
-            token_in=request.token_in,
-            token_out=request.token_out,
-            amount_in=outcome.amount_in,
-            amount_out=outcome.amount_out,
-            fee_amount=outcome.fee.total,
-            fee_token=request.token_in if outcome.fee_on_input else request.token_out,
-            price_impact_bps=self._price_impact_bps(outcome.step, a_to_b=a_to_b),
+            self.VENUE,
+            self.address,
+            self.time.slot,
+            token_in,
+            token_out,
+            amount_in,
+            amount_out,
+            fee_amount,
+            fee_token,
+            impact_bps,
         )
 
     def _swap2(self, mode: SwapMode, amount: int, threshold: int, trader: Trader) -> Instruction:
         programs = self.token_programs
         return swap2(self.address, self.state, programs, trader, mode=mode, amount=amount, threshold=threshold)
+
+    def _side(self, token_in: Pubkey, token_out: Pubkey) -> _Side:
+        """Work out all that does not depend on the amount, once for each direction."""
+        a_to_b = self._is_a_to_b(token_in, token_out)
+        way = 1 if a_to_b else -1
+        mint_in, mint_out = self.token_mints[::way]
+        held_in, held_out = self.vault_amounts[::way]
+        terms = SwapTerms(
+            a_to_b=a_to_b,
+            time=self.time,
+            transfer_fee_in=mint_in.transfer_fee,
+            transfer_fee_out=mint_out.transfer_fee,
+        )
+        side = _Side(token_in, token_out, Market(self.state, terms), U64_MAX - held_in, held_out)
+        self._sides[token_in, token_out] = side
+        return side
 
     def _is_a_to_b(self, token_in: Pubkey, token_out: Pubkey) -> bool:
         state = self.state
@@ -143,36 +173,6 @@ class MeteoraDammV2Pool:
         if token_in == state.mint_b and token_out == state.mint_a:
             return False
         raise QuoteRefused(f"pool {self.address} does not trade {token_in} for {token_out}")
-
-    def _market(self, *, a_to_b: bool) -> Market:
-        market = self._markets.get(a_to_b)
-        if market is None:
-            mint_in, mint_out = self.token_mints if a_to_b else self.token_mints[::-1]
-            terms = SwapTerms(
-                a_to_b=a_to_b,
-                time=self.time,
-                transfer_fee_in=mint_in.transfer_fee,
-                transfer_fee_out=mint_out.transfer_fee,
-            )
-            market = self._markets[a_to_b] = Market(self.state, terms)
-        return market
-
-    def _check_vaults(self, outcome: SwapOutcome, *, a_to_b: bool) -> None:
-        held_in, held_out = self.vault_amounts if a_to_b else self.vault_amounts[::-1]
-        if outcome.vault_out > held_out:
-            raise QuoteRefused(f"pool {self.address} holds {held_out}, the swap pays {outcome.vault_out}")
-        if held_in + outcome.vault_in > U64_MAX:
-            raise QuoteRefused(f"a vault of pool {self.address} cannot hold another {outcome.vault_in}")
-
-    def _price_impact_bps(self, step: Step, *, a_to_b: bool) -> int:
-        """Return how far the curve's price for this amount is below its price for nothing. Rounds down."""
-        state = self.state
-        if state.collect_fee_mode is CollectFeeMode.COMPOUNDING:
-            reserve_in = state.token_a_amount if a_to_b else state.token_b_amount
-            return mul_div_floor(step.amount_in, BPS, reserve_in + step.amount_in)
-        # The average price between two square roots is their product, so it lags the spot price by their ratio.
-        lower, upper = sorted((state.sqrt_price, step.sqrt_price))
-        return mul_div_floor(upper - lower, BPS, upper)
 
 
 def _mints(state: PoolState, snapshot: AccountSnapshot) -> tuple[Mint, Mint]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -47,12 +47,27 @@ from order_engine.venues.meteora_dlmm.layout import (
 )
 from order_engine.venues.meteora_dlmm.refusals import SlippageRefused
 from order_engine.venues.meteora_dlmm.swap import ChainTime, SwapOutcome, exact_in, exact_out, require_open
-from order_engine.venues.meteora_dlmm.walk import Trade, Walk
+from order_engine.venues.meteora_dlmm.walk import Walk
 
 # A bin costs some 6,000 compute units: a transaction's 1.4 million end before a fourth array does.
 ARRAYS_PER_DIRECTION: Final = 3
 # As the program was seen to burn at most, on swaps of up to 112 bins that held something.
 _UNITS_PER_SWAP, _UNITS_PER_BIN, _UNITS_PER_BIN_WITH_ORDERS = 65_000, 6_500, 9_000
+
+
+_Swap = Callable[[Walk, TransferFee, TransferFee, int, int], SwapOutcome]
+
+
+class _Side(NamedTuple):
+    """One direction of an open pool: what no amount changes."""
+
+    token_in: Pubkey
+    token_out: Pubkey
+    walk: Walk
+    fees: tuple[TransferFee, TransferFee]  # of token_in, of token_out
+    room: int  # what the vault of token_in can still hold
+    held: int  # by the vault of token_out
+    units_per_bin: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +87,8 @@ class MeteoraDlmmPool:
     arrays: Mapping[int, BinArray]
     token_mints: tuple[Mint, Mint]
     vault_amounts: tuple[int, int]
-    _walks: dict[bool, Walk] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _walks: dict[bool, Walk] = field(default_factory=dict, init=False, repr=False, compare=False)  # by x_to_y
+    _sides: dict[tuple[Pubkey, Pubkey], _Side] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def discovery_filters(cls, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[AccountFilter]:
@@ -141,10 +157,12 @@ class MeteoraDlmmPool:
         return (self.token_mints[0].token_program, self.token_mints[1].token_program)
 
     def quote(self, swap: SwapRequest) -> Quote:
-        return self._quote(exact_in, swap, swap.amount_in, 0)
+        side = self._sides.get((swap.token_in, swap.token_out)) or self._open_side(swap.token_in, swap.token_out)
+        return self._quote(side, exact_in, swap.amount_in, 0)
 
     def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
-        return self._quote(exact_out, swap, swap.amount_out, U64_MAX)
+        side = self._sides.get((swap.token_in, swap.token_out)) or self._open_side(swap.token_in, swap.token_out)
+        return self._quote(side, exact_out, swap.amount_out, U64_MAX)
 
     def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
         return swap2(self._accounts(quote, trader), amount_in=quote.amount_in, min_amount_out=min_amount_out)
@@ -153,34 +171,42 @@ class MeteoraDlmmPool:
         accounts = self._accounts(quote, trader)
         return swap_exact_out2(accounts, max_amount_in=max_amount_in, amount_out=quote.amount_out)
 
-    def _quote(
-        self,
-        swap: Callable[[Walk, TransferFee, TransferFee, int, int], SwapOutcome],
-        request: SwapRequest | ExactOutRequest,
-        amount: int,
-        threshold: int,
-    ) -> Quote:
-        x_to_y = self._is_x_to_y(request.token_in, request.token_out)
-        require_open(self.state, self.time)
+    def _quote(self, side: _Side, swap: _Swap, amount: int, threshold: int) -> Quote:
         if not 0 <= amount <= U64_MAX:
             raise QuoteRefused(f"amount {amount} does not fit 64 bits")
-        mint_in, mint_out = self.token_mints if x_to_y else self.token_mints[::-1]
-        walk = self._walk(x_to_y=x_to_y)
-        amount_in, amount_out, trade = swap(walk, mint_in.transfer_fee, mint_out.transfer_fee, amount, threshold)
-        self._check_vaults(trade, x_to_y=x_to_y)
+        token_in, token_out, walk, (fee_in, fee_out), room, held, units_per_bin = side
+        amount_in, amount_out, trade = swap(walk, fee_in, fee_out, amount, threshold)
+        vault_in, vault_out, _, _, fee_amount, whole_bins, _, _, _, _ = trade
+        if vault_out > held:
+            raise QuoteRefused(f"pool {self.address} holds {held}, the swap pays {vault_out}")
+        if vault_in > room:
+            raise QuoteRefused(f"a vault of pool {self.address} cannot hold another {vault_in}")
+        fee_token = token_in if walk.is_fee_on_input else token_out
+        impact, units = walk.price_impact_bps(trade), _UNITS_PER_SWAP + units_per_bin * (whole_bins + 1)
+        venue, pool, slot = self.VENUE, self.address, self.time.slot
+        # By position: names take twice as long.
         return Quote(
-            venue=self.VENUE,
-            pool=self.address,
-            slot=self.time.slot,
-            token_in=request.token_in,
-            token_out=request.token_out,
-            amount_in=amount_in,
-            amount_out=amount_out,
-            fee_amount=trade.fee,
-            fee_token=request.token_in if walk.is_fee_on_input else request.token_out,
-            price_impact_bps=walk.price_impact_bps(trade),
-            compute_units=self._compute_units(trade),
+            venue, pool, slot, token_in, token_out, amount_in, amount_out, fee_amount, fee_token, impact, units
         )
+
+    def _open_side(self, token_in: Pubkey, token_out: Pubkey) -> _Side:
+        """Check all that does not depend on the amount, once for each direction."""
+        x_to_y = self._is_x_to_y(token_in, token_out)
+        require_open(self.state, self.time)
+        way = 1 if x_to_y else -1
+        mint_in, mint_out = self.token_mints[::way]
+        held_in, held_out = self.vault_amounts[::way]
+        side = _Side(
+            token_in=token_in,
+            token_out=token_out,
+            walk=self._walk(x_to_y=x_to_y),
+            fees=(mint_in.transfer_fee, mint_out.transfer_fee),
+            room=U64_MAX - held_in,
+            held=held_out,
+            units_per_bin=_UNITS_PER_BIN if self.state.function_type == MINING else _UNITS_PER_BIN_WITH_ORDERS,
+        )
+        self._sides[token_in, token_out] = side
+        return side
 
     def _is_x_to_y(self, token_in: Pubkey, token_out: Pubkey) -> bool:
         if token_in == self.state.mint_x and token_out == self.state.mint_y:
@@ -195,17 +221,6 @@ class MeteoraDlmmPool:
             path = Path.at(self.time.unix_timestamp, self.state, self.extension, self.arrays, x_to_y=x_to_y)
             walk = self._walks[x_to_y] = Walk(path, has_extension=self.extension is not None)
         return walk
-
-    def _check_vaults(self, trade: Trade, *, x_to_y: bool) -> None:
-        held_in, held_out = self.vault_amounts if x_to_y else self.vault_amounts[::-1]
-        if trade.amount_out > held_out:
-            raise QuoteRefused(f"pool {self.address} holds {held_out}, the swap pays {trade.amount_out}")
-        if held_in + trade.amount_in > U64_MAX:
-            raise QuoteRefused(f"a vault of pool {self.address} cannot hold another {trade.amount_in}")
-
-    def _compute_units(self, trade: Trade) -> int:
-        per_bin = _UNITS_PER_BIN if self.state.function_type == MINING else _UNITS_PER_BIN_WITH_ORDERS
-        return _UNITS_PER_SWAP + per_bin * (trade.whole_bins + 1)
 
     def _accounts(self, quote: Quote, trader: Trader) -> SwapAccounts:
         down = self._is_x_to_y(quote.token_in, quote.token_out)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from order_engine.domain.amounts import U64_MAX
-from order_engine.domain.tokens import TransferFee
+from order_engine.domain.tokens import NO_TRANSFER_FEE, TransferFee
 from order_engine.venues.meteora_dlmm.bins import references
 from order_engine.venues.meteora_dlmm.layout import BY_SLOT, PairState
 from order_engine.venues.meteora_dlmm.refusals import (
@@ -37,11 +37,15 @@ def exact_in(walk: Walk, fee_in: TransferFee, fee_out: TransferFee, amount: int,
     """
     if amount == 0:
         raise AmountIsZero("the amount is 0")
-    received = amount - fee_in.on(amount)
-    if received == 0:
-        raise PaysNothing(f"nothing of {amount} is left after the transfer fee")
+    received = amount
+    if fee_in is not NO_TRANSFER_FEE:
+        received -= fee_in.on(amount)
+        if received == 0:
+            raise PaysNothing(f"nothing of {amount} is left after the transfer fee")
     trade = walk.exact_in(received)
-    amount_out = trade.amount_out - fee_out.on(trade.amount_out)
+    amount_out = trade.amount_out
+    if fee_out is not NO_TRANSFER_FEE:
+        amount_out -= fee_out.on(amount_out)
     if amount_out == 0:
         raise PaysNothing(f"the pool pays nothing for {amount}")
     if amount_out < min_amount_out:

@@ -66,7 +66,7 @@ class _Sums(NamedTuple):
 class Walk:
     def __init__(self, path: Path, *, has_extension: bool) -> None:
         self._path, self._x_to_y = path, path.x_to_y
-        self._is_fee_on_input = path.state.collect_fee_mode == FEE_ON_INPUT or not path.x_to_y
+        self.is_fee_on_input = path.state.collect_fee_mode == FEE_ON_INPUT or not path.x_to_y
         self._spot = 0  # the active bin's price, once it was asked for
         self._share_bps = path.state.protocol_share
         self._rest: Iterator[Offer] = offers(path)
@@ -80,16 +80,13 @@ class Walk:
         self._in = [0]  # what the first n bins take, each of them whole
         self._sums = [_Sums(0, 0, 0, 0, 0)]  # and what else they exchange
 
-    @property
-    def is_fee_on_input(self) -> bool:
-        return self._is_fee_on_input
-
     def price_impact_bps(self, trade: Trade) -> int:
         """Return how far the prices of the bins used are below the active bin's. Rounds down."""
         if self._spot == 0:
             self._spot = price_of(self._path.state.active_id, self._path.state.bin_step)
+        fair_out = trade.fair_out
         ideal = self._fair_out(trade.net_in, self._spot)
-        return mul_div_floor(ideal - trade.fair_out, BPS, ideal) if ideal > trade.fair_out else 0
+        return mul_div_floor(ideal - fair_out, BPS, ideal) if ideal > fair_out else 0
 
     def exact_in(self, amount: int) -> Trade:
         """Swap `amount`, positive and after the transfer fee.
@@ -104,18 +101,20 @@ class Walk:
         rest = amount - taken[whole]
         if rest == 0:
             return self._whole_bins(whole)
-        offer = self._offers[whole]
-        if self._is_fee_on_input:
-            fee = fee_on(rest, offer.fee_numerator)
-            offered = rest - fee
-            net, out = self._exchanged(offer, offered)
+        offer, is_fee_on_input = self._offers[whole], self.is_fee_on_input
+        _, price, _, numerator, has_orders, whole_bin = offer
+        fee = fee_on(rest, numerator) if is_fee_on_input else 0
+        offered = net = rest - fee
+        if has_orders or offered >= whole_bin.input:
+            part = fill(offer, offered, x_to_y=self._x_to_y)
+            net, out = part.input, part.output
         else:
-            offered = rest
-            net, out = self._exchanged(offer, offered)
-            fee = fee_on(out, offer.fee_numerator)
+            out = output_of(offered, price, x_to_y=self._x_to_y)
+        if not is_fee_on_input:
+            fee = fee_on(out, numerator)
             out -= fee
         outs, nets, fair, fees, _ = self._sums[whole]
-        fair += self._fair_out(net, offer.price)
+        fair += self._fair_out(net, price)
         return Trade(amount, outs + out, nets + net, fair, fees + fee, whole, self, offered, fee)
 
     def exact_out(self, amount: int) -> Trade:
@@ -131,11 +130,11 @@ class Walk:
         if rest == 0:
             return self._whole_bins(whole)
         offer = self._offers[whole]
-        gross = rest if self._is_fee_on_input else with_fee(rest, offer.fee_numerator)
+        gross = rest if self.is_fee_on_input else with_fee(rest, offer.fee_numerator)
         net = input_for(gross, offer.price, x_to_y=self._x_to_y)
         part = fill(offer, net, x_to_y=self._x_to_y)
         out = part.output
-        if self._is_fee_on_input:
+        if self.is_fee_on_input:
             paid = with_fee(net, offer.fee_numerator)
             fee = paid - net
         else:
@@ -154,7 +153,7 @@ class Walk:
             walk=self,
             part_in=net,
             part_fee=fee,
-            surplus=0 if self._is_fee_on_input else out - rest,
+            surplus=0 if self.is_fee_on_input else out - rest,
         )
 
     def fills(self, trade: Trade) -> Iterator[Fill]:
@@ -199,7 +198,7 @@ class Walk:
 
     def _add(self, offer: Offer) -> None:
         net, available, numerator = offer.whole.input, offer.whole.output, offer.fee_numerator
-        if self._is_fee_on_input:
+        if self.is_fee_on_input:
             paid, out, need = with_fee(net, numerator), available, available
             fee = paid - net
         else:
@@ -222,13 +221,6 @@ class Walk:
 
     def _fair_out(self, net: int, price: int) -> int:
         return net * price if self._x_to_y else mul_div_floor(net, _Q128, price)
-
-    def _exchanged(self, offer: Offer, net_in: int) -> tuple[int, int]:
-        """Return what a bin takes of `net_in`, and what it pays."""
-        if offer.has_orders or net_in >= offer.whole.input:
-            part = fill(offer, net_in, x_to_y=self._x_to_y)
-            return part.input, part.output
-        return net_in, output_of(net_in, offer.price, x_to_y=self._x_to_y)
 
     def _whole_bins(self, whole: int) -> Trade:
         out, net, fair, fee, _ = self._sums[whole]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from solders.instruction import Instruction
 from solders.pubkey import Pubkey
@@ -36,6 +36,15 @@ from order_engine.venues.raydium_amm_v4.math import (
 _TOKEN_MINT = slice(0, 32)  # of a token account
 
 
+class _Side(NamedTuple):
+    """One direction of an open pool: what no amount changes."""
+
+    token_in: Pubkey
+    token_out: Pubkey
+    terms: Market
+    room: int  # what the vault of token_in can still hold
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaydiumAmmV4Pool:
     VENUE: ClassVar[str] = "raydium_amm_v4"
@@ -49,7 +58,7 @@ class RaydiumAmmV4Pool:
     unix_timestamp: int
     state: layout.PoolState
     vault_amounts: tuple[int, int]
-    _markets: dict[int, Market] = field(default_factory=dict, init=False, repr=False, compare=False)  # by side_in
+    _sides: dict[tuple[Pubkey, Pubkey], _Side] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def discovery_filters(cls, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[AccountFilter]:
@@ -93,16 +102,21 @@ class RaydiumAmmV4Pool:
         return TOKEN_PROGRAM, TOKEN_PROGRAM
 
     def quote(self, swap: SwapRequest) -> Quote:
-        side_in = self._side_in(swap.token_in, swap.token_out)
-        terms = self._terms(side_in, swap.amount_in)
-        return self._quote(side_in, terms, swap_exact_in(terms, swap.amount_in))
+        side = self._sides.get((swap.token_in, swap.token_out)) or self._open_side(swap.token_in, swap.token_out)
+        if not 0 <= swap.amount_in <= side.room:
+            raise QuoteRefused(f"the vault cannot hold another {swap.amount_in}")
+        return self._quote(side, swap_exact_in(side.terms, swap.amount_in))
 
     def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
-        side_in = self._side_in(swap.token_in, swap.token_out)
-        terms = self._terms(side_in, swap.amount_out)
+        side = self._sides.get((swap.token_in, swap.token_out)) or self._open_side(swap.token_in, swap.token_out)
+        if not 0 <= swap.amount_out <= U64_MAX:
+            raise QuoteRefused(f"the amount {swap.amount_out} is beyond u64")
         if swap.amount_out == 0:
             raise AmountTooSmall("no output is wanted")
-        return self._quote(side_in, terms, swap_exact_out(terms, swap.amount_out))
+        amounts = swap_exact_out(side.terms, swap.amount_out)
+        if amounts.amount_in > side.room:
+            raise QuoteRefused(f"the vault cannot hold another {amounts.amount_in}")
+        return self._quote(side, amounts)
 
     def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
         return swap(self.address, self.state, trader, (SWAP_BASE_IN, quote.amount_in, min_amount_out))
@@ -110,37 +124,39 @@ class RaydiumAmmV4Pool:
     def exact_out_instruction(self, quote: Quote, max_amount_in: int, trader: Trader) -> Instruction:
         return swap(self.address, self.state, trader, (SWAP_BASE_OUT, max_amount_in, quote.amount_out))
 
-    def _terms(self, side_in: int, amount: int) -> Market:
-        self._check_open()
-        if not 0 <= amount <= U64_MAX:
-            raise QuoteRefused(f"the amount {amount} is beyond u64")
-        terms = self._markets.get(side_in)
-        if terms is None:
-            terms = self._markets[side_in] = market(self.state, self.vault_amounts, side_in)
-        return terms
-
-    def _quote(self, side_in: int, terms: Market, amounts: SwapAmounts) -> Quote:
+    def _quote(self, side: _Side, amounts: SwapAmounts) -> Quote:
+        token_in, token_out, terms, _ = side
         try:
             check_paid(terms, amounts)
         except ProgramRefuses as refusal:
             if refusal.program_error == INVALID_INPUT:
                 raise AmountTooSmall(refusal.message) from refusal
             raise
-        if self.vault_amounts[side_in] + amounts.amount_in > U64_MAX:
-            raise QuoteRefused(f"the vault cannot hold another {amounts.amount_in}")
-        token_in, token_out = self.state.mints if side_in == 0 else self.state.mints[::-1]
+        amount_in, amount_out, fee_amount, curve_in = amounts
+        # How far the curve's price for this amount is below its price for nothing. Rounds down.
+        impact_bps = mul_div_floor(curve_in, BPS, terms.reserve_in + curve_in)
+        # By position: names take twice as long.
         return Quote(
-            venue=self.VENUE,
-            pool=self.address,
-            slot=self.slot,
-            token_in=token_in,
-            token_out=token_out,
-            amount_in=amounts.amount_in,
-            amount_out=amounts.amount_out,
-            fee_amount=amounts.fee_amount,
-            fee_token=token_in,
-            price_impact_bps=_price_impact_bps(terms, amounts),
+            self.VENUE,
+            self.address,
+            self.slot,
+            token_in,
+            token_out,
+            amount_in,
+            amount_out,
+            fee_amount,
+            token_in,
+            impact_bps,
         )
+
+    def _open_side(self, token_in: Pubkey, token_out: Pubkey) -> _Side:
+        """Check all that does not depend on the amount, once for each direction."""
+        side_in = self._side_in(token_in, token_out)
+        self._check_open()
+        terms = market(self.state, self.vault_amounts, side_in)
+        side = _Side(token_in, token_out, terms, U64_MAX - self.vault_amounts[side_in])
+        self._sides[token_in, token_out] = side
+        return side
 
     def _side_in(self, token_in: Pubkey, token_out: Pubkey) -> int:
         if (token_in, token_out) == self.state.mints:
@@ -163,8 +179,3 @@ def _vault_amount(vault: Pubkey, snapshot: AccountSnapshot, mint: Pubkey) -> int
     if account.data[_TOKEN_MINT] != bytes(mint):
         raise PoolUnreadable(f"vault {vault} does not hold {mint}")
     return amount
-
-
-def _price_impact_bps(terms: Market, amounts: SwapAmounts) -> int:
-    """Return how far the curve's price for this amount is below its price for nothing. Rounds down."""
-    return mul_div_floor(amounts.curve_amount_in, BPS, terms.reserve_in + amounts.curve_amount_in)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from order_engine.domain.amounts import U64_MAX, mul_div_ceil, mul_div_floor
 from order_engine.domain.errors import QuoteRefused
-from order_engine.domain.tokens import TransferFee
+from order_engine.domain.tokens import NO_TRANSFER_FEE, TransferFee
 from order_engine.venues.raydium_cpmm.layout import AmmConfig, PoolState
 
 FEE_DENOMINATOR: Final = 10**6
@@ -108,32 +108,36 @@ def swap_exact_in(terms: Market, amount_in: int) -> SwapAmounts:
     Raises:
         ProgramRefuses: nothing would enter the pool or reach the trader, or a rate is beyond the program's limits.
     """
-    pool_amount_in = amount_in - terms.transfer_fee_in.on(amount_in)
+    pool_amount_in, trade_rate, creator_rate = amount_in, terms.trade_fee_rate, terms.creator_fee_rate
+    if terms.transfer_fee_in is not NO_TRANSFER_FEE:
+        pool_amount_in -= terms.transfer_fee_in.on(amount_in)
     if pool_amount_in <= 0:
         raise ProgramRefuses(REQUIRE_GT_VIOLATED, "nothing of the input reaches the pool")
-    input_fee = mul_div_ceil(pool_amount_in, _input_fee_rate(terms), FEE_DENOMINATOR)
+    on_input = terms.is_creator_fee_on_input
+    input_fee = mul_div_ceil(pool_amount_in, trade_rate + creator_rate if on_input else trade_rate, FEE_DENOMINATOR)
     curve_in = _not_negative(pool_amount_in - input_fee)
     curve_out = mul_div_floor(curve_in, terms.reserve_out, terms.reserve_in + curve_in)
-    if terms.is_creator_fee_on_input:
+    trade_fee, creator_fee, pool_amount_out = input_fee, 0, curve_out
+    if on_input and (creator_rate or not trade_rate):  # without any rate the program fails on the division
         trade_fee, creator_fee = _split(terms, input_fee)
-        pool_amount_out = curve_out
-    else:
-        trade_fee = input_fee
-        creator_fee = mul_div_ceil(curve_out, terms.creator_fee_rate, FEE_DENOMINATOR)
+    elif creator_rate:
+        creator_fee = mul_div_ceil(curve_out, creator_rate, FEE_DENOMINATOR)
         pool_amount_out = _not_negative(curve_out - creator_fee)
-    amount_out = pool_amount_out - terms.transfer_fee_out.on(pool_amount_out)
+    amount_out = pool_amount_out
+    if terms.transfer_fee_out is not NO_TRANSFER_FEE:
+        amount_out -= terms.transfer_fee_out.on(pool_amount_out)
     if amount_out <= 0:
         raise ProgramRefuses(REQUIRE_GT_VIOLATED, "the output rounds down to nothing")
     return SwapAmounts(
-        amount_in=amount_in,
-        amount_out=amount_out,
-        pool_amount_in=pool_amount_in,
-        pool_amount_out=pool_amount_out,
-        curve_amount_in=curve_in,
-        curve_amount_out=curve_out,
-        trade_fee=trade_fee,
-        creator_fee=creator_fee,
-        terms=terms,
+        amount_in,
+        amount_out,
+        pool_amount_in,
+        pool_amount_out,
+        curve_in,
+        curve_out,
+        trade_fee,
+        creator_fee,
+        terms,
     )
 
 

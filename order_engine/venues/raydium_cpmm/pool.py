@@ -3,7 +3,7 @@
 import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
 from solders.instruction import AccountMeta, Instruction
 from solders.pubkey import Pubkey
@@ -35,6 +35,15 @@ SWAP_BASE_INPUT: Final = bytes.fromhex("8fbe5adac41e33de")  # amount_in, minimum
 SWAP_BASE_OUTPUT: Final = bytes.fromhex("37d96256a34ab4ad")  # max_amount_in, amount_out
 
 
+class _Side(NamedTuple):
+    """One direction of an open pool: what no amount changes."""
+
+    token_in: Pubkey
+    token_out: Pubkey
+    terms: Market
+    room: int  # what the vault of token_in can still hold
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RaydiumCpmmPool:
     VENUE: ClassVar[str] = "raydium_cpmm"
@@ -50,7 +59,7 @@ class RaydiumCpmmPool:
     config: layout.AmmConfig
     vault_amounts: tuple[int, int]
     transfer_fees: tuple[TransferFee, TransferFee]
-    _markets: dict[int, Market] = field(default_factory=dict, init=False, repr=False, compare=False)  # by side_in
+    _sides: dict[tuple[Pubkey, Pubkey], _Side] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def discovery_filters(cls, mint_a: Pubkey, mint_b: Pubkey) -> Sequence[AccountFilter]:
@@ -102,10 +111,12 @@ class RaydiumCpmmPool:
         return self.state.token_programs
 
     def quote(self, swap: SwapRequest) -> Quote:
-        return self._quote(swap_exact_in, swap, swap.amount_in)
+        side = self._sides.get((swap.token_in, swap.token_out)) or self._open_side(swap.token_in, swap.token_out)
+        return self._quote(side, swap_exact_in, swap.amount_in)
 
     def quote_exact_out(self, swap: ExactOutRequest) -> Quote:
-        return self._quote(swap_exact_out, swap, swap.amount_out)
+        side = self._sides.get((swap.token_in, swap.token_out)) or self._open_side(swap.token_in, swap.token_out)
+        return self._quote(side, swap_exact_out, swap.amount_out)
 
     def swap_instruction(self, quote: Quote, min_amount_out: int, trader: Trader) -> Instruction:
         data = SWAP_BASE_INPUT + struct.pack("<QQ", quote.amount_in, min_amount_out)
@@ -115,34 +126,37 @@ class RaydiumCpmmPool:
         data = SWAP_BASE_OUTPUT + struct.pack("<QQ", max_amount_in, quote.amount_out)
         return Instruction(self.PROGRAM_ID, data, self._accounts(quote, trader))
 
-    def _quote(
-        self, swap: Callable[[Market, int], SwapAmounts], request: SwapRequest | ExactOutRequest, amount: int
-    ) -> Quote:
-        side_in = self._side_in(request.token_in, request.token_out)
-        self._check_open()
+    def _quote(self, side: _Side, swap: Callable[[Market, int], SwapAmounts], amount: int) -> Quote:
+        token_in, token_out, terms, room = side
         if not 0 <= amount <= U64_MAX:
             raise QuoteRefused(f"the amount {amount} does not fit 64 bits")
         try:
-            terms = self._market(side_in)
-            amounts = swap(terms, amount)
+            amount_in, amount_out, pool_in, _, curve_in, curve_out, fee, creator_fee, _ = swap(terms, amount)
         except ProgramRefuses as refusal:
             if refusal.program_error == REQUIRE_GT_VIOLATED:
                 raise AmountTooSmall(refusal.message) from refusal
             raise
-        if self.vault_amounts[side_in] + amounts.pool_amount_in > U64_MAX:
-            raise QuoteRefused(f"the vault cannot hold another {amounts.pool_amount_in}")
+        if pool_in > room:
+            raise QuoteRefused(f"the vault cannot hold another {pool_in}")
+        if creator_fee:
+            # One taken from the output counts at the swap's own price, rounded up.
+            on_input = terms.is_creator_fee_on_input
+            fee += creator_fee if on_input else mul_div_ceil(creator_fee, curve_in, curve_out)
+        # How far the curve's price for this amount is below its price for nothing. Rounds down.
+        impact_bps = mul_div_floor(curve_in, BPS, terms.reserve_in + curve_in)
+        # By position: names take twice as long.
         return Quote(
-            venue=self.VENUE,
-            pool=self.address,
-            slot=self.slot,
-            token_in=request.token_in,
-            token_out=request.token_out,
-            amount_in=amounts.amount_in,
-            amount_out=amounts.amount_out,
-            fee_amount=_fee_in_input_token(terms, amounts),
-            fee_token=request.token_in,
-            price_impact_bps=_price_impact_bps(terms, amounts),
+            self.VENUE, self.address, self.slot, token_in, token_out, amount_in, amount_out, fee, token_in, impact_bps
         )
+
+    def _open_side(self, token_in: Pubkey, token_out: Pubkey) -> _Side:
+        """Check all that does not depend on the amount, once for each direction."""
+        side_in = self._side_in(token_in, token_out)
+        self._check_open()
+        terms = market(self.state, self.config, self.vault_amounts, self.transfer_fees, side_in)
+        side = _Side(token_in, token_out, terms, U64_MAX - self.vault_amounts[side_in])
+        self._sides[token_in, token_out] = side
+        return side
 
     def _accounts(self, quote: Quote, trader: Trader) -> list[AccountMeta]:
         side_in = self._side_in(quote.token_in, quote.token_out)
@@ -162,13 +176,6 @@ class RaydiumCpmmPool:
             _readonly(self.state.mints[side_out]),
             _writable(self.state.observation),
         ]
-
-    def _market(self, side_in: int) -> Market:
-        terms = self._markets.get(side_in)
-        if terms is None:
-            terms = market(self.state, self.config, self.vault_amounts, self.transfer_fees, side_in)
-            self._markets[side_in] = terms
-        return terms
 
     def _side_in(self, token_in: Pubkey, token_out: Pubkey) -> int:
         if (token_in, token_out) == self.state.mints:
@@ -190,19 +197,6 @@ def _transfer_fees(state: layout.PoolState, snapshot: AccountSnapshot) -> tuple[
         for mint, program in zip(state.mints, state.token_programs, strict=True)
     )
     return fee_0, fee_1
-
-
-def _fee_in_input_token(terms: Market, amounts: SwapAmounts) -> int:
-    """Return all fees of the pool. One taken from the output counts at the swap's own price, rounded up."""
-    if terms.is_creator_fee_on_input:
-        return amounts.trade_fee + amounts.creator_fee
-    converted = mul_div_ceil(amounts.creator_fee, amounts.curve_amount_in, amounts.curve_amount_out)
-    return amounts.trade_fee + converted
-
-
-def _price_impact_bps(terms: Market, amounts: SwapAmounts) -> int:
-    """Return how far the curve's price for this amount is below its price for nothing. Rounds down."""
-    return mul_div_floor(amounts.curve_amount_in, BPS, terms.reserve_in + amounts.curve_amount_in)
 
 
 def _readonly(address: Pubkey) -> AccountMeta:

@@ -151,3 +151,36 @@ def test_spread_parts_sum_exactly_and_are_in_proportion(total: int, weights: lis
             assert part <= weight
         if total >= sum(weights):
             assert part >= weight
+
+
+def crowd(pools: int) -> list[PoolSide]:
+    """Pools of which each holds a little more than the one before it."""
+    usdc = worth(USDC, 30_000)
+    terms = [
+        Terms(
+            venue="raydium_cpmm",
+            tokens=(SOL, USDC),
+            reserves=(worth(SOL, 30_000 + 300 * number), usdc),
+            fee_bps=25,
+            number=number,
+        )
+        for number in range(pools)
+    ]
+    return [PoolSide(pool_of(one), SOL.mint, USDC.mint, SwapMode.EXACT_IN) for one in terms]
+
+
+def test_dividing_over_many_pools_asks_each_a_few_times_and_not_for_every_other_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = 0
+    value = PoolSide.value
+
+    def counted(side: PoolSide, amount: int) -> int | None:
+        nonlocal asked
+        asked += 1
+        return value(side, amount)
+
+    monkeypatch.setattr(PoolSide, "value", counted)
+    found = divisions(crowd(80), worth(SOL, 2_000_000))
+    assert len(found[0]) == MAX_POOLS_PER_HOP
+    assert asked < 80 * 80

@@ -12,7 +12,6 @@ from order_engine.domain.pool import Account, AccountSnapshot
 from order_engine.domain.route import Route, RouteLeg, SwapMode, SwapTerms
 from order_engine.domain.tokens import (
     KNOWN_TOKENS,
-    TOKEN_2022_ACCOUNT_RENT_LAMPORTS,
     TOKEN_ACCOUNT_RENT_LAMPORTS,
     TOKENS_BY_SYMBOL,
     WRAPPED_SOL,
@@ -27,6 +26,7 @@ WALLET = Pubkey([4] * 32)
 SYSTEM = Pubkey.default()
 SOL, USDC, USDT, JUP, PYUSD = (TOKENS_BY_SYMBOL[symbol] for symbol in ("SOL", "USDC", "USDT", "JUP", "PYUSD"))
 FEE = 7_000
+PYUSD_ACCOUNT_RENT_LAMPORTS = 2_157_600  # of 182 bytes: its mint has a transfer fee
 
 
 @dataclass
@@ -107,12 +107,12 @@ async def test_everything_is_read_at_once() -> None:
 async def test_an_account_that_is_not_there_costs_its_rent_and_wrapped_sol_gives_it_back() -> None:
     held = await holdings(FakeChain(held={"USDC": 5}), swap("USDC", "PYUSD", 5), "SOL", "USDT")
     assert held.missing_rent_lamports == {
-        PYUSD.mint: TOKEN_2022_ACCOUNT_RENT_LAMPORTS,
+        PYUSD.mint: PYUSD_ACCOUNT_RENT_LAMPORTS,
         WRAPPED_SOL: TOKEN_ACCOUNT_RENT_LAMPORTS,
         USDT.mint: TOKEN_ACCOUNT_RENT_LAMPORTS,
     }
     assert held.lost_rent_lamports == {
-        PYUSD.mint: TOKEN_2022_ACCOUNT_RENT_LAMPORTS,
+        PYUSD.mint: PYUSD_ACCOUNT_RENT_LAMPORTS,
         USDT.mint: TOKEN_ACCOUNT_RENT_LAMPORTS,
     }
 
