@@ -26,7 +26,16 @@ function shown(units, mint) {
   return `${digits.slice(0, point)}${fraction && `.${fraction}`} ${symbol}`;
 }
 
-const venues = (route) => route.legs.map((leg) => leg.venue).join(" + ");
+// Names the venues: those with " + " between them share a hop, ", then" begins the next one.
+function venues({ legs }) {
+  let told = "";
+  for (const [at, { venue, tokenIn, tokenOut }] of legs.entries()) {
+    const before = legs[at - 1];
+    if (before) told += before.tokenIn === tokenIn && before.tokenOut === tokenOut ? " + " : ", then ";
+    told += venue.replaceAll("+", " + ").replaceAll(">", ", then "); // what could not be quoted is one leg: "a>b+c"
+  }
+  return told;
+}
 
 function facts(update, order) {
   const { route, transaction, fill, failure, retry, cancelRequested } = update;

@@ -1,7 +1,7 @@
 // Submits one order over gRPC and watches it to its end, through lost answers and broken streams.
 // Exits 0 when the order was executed, 1 when it failed or was refused, 3 when the engine could not be reached.
 //
-//   node submit_and_watch.mjs [127.0.0.1:50051] [amount of SOL, 0.1]
+//   node submit_and_watch.mjs [127.0.0.1:50051] [amount, 0.1] [pay, SOL] [buy, USDC]
 import { randomUUID } from "node:crypto";
 import { createRequire } from "node:module";
 import { dirname } from "node:path";
@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import grpc from "@grpc/grpc-js";
 import { load } from "@grpc/proto-loader";
 
-const [target = "127.0.0.1:50051", amount = "0.1"] = process.argv.slice(2);
+const [target = "127.0.0.1:50051", amount = "0.1", pay = "SOL", buy = "USDC"] = process.argv.slice(2);
 const patienceMs = 30_000; // how long an engine that is away is looked for
 const { UNAVAILABLE, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED } = grpc.status;
 const away = new Set([UNAVAILABLE, DEADLINE_EXCEEDED]);
@@ -84,11 +84,22 @@ function tokens(units, { symbol, decimals }) {
   return `${digits.slice(0, point)}${decimals ? `.${digits.slice(point)}` : ""} ${symbol}`;
 }
 
+// Names the venues: those with " + " between them share a hop, ", then" begins the next one.
+function pools({ legs }) {
+  let told = "";
+  for (const [at, { venue, tokenIn, tokenOut }] of legs.entries()) {
+    const before = legs[at - 1];
+    if (before) told += before.tokenIn === tokenIn && before.tokenOut === tokenOut ? " + " : ", then ";
+    told += venue;
+  }
+  return told;
+}
+
 function describe(update, paid, bought) {
   const { route, transaction, fill, failure, retry } = update;
   switch (update.detail) {
     case "route":
-      return `${route.legs.map((leg) => leg.venue).join(" + ")} quotes ${tokens(route.amountOut, bought)}`;
+      return `${pools(route)} quotes ${tokens(route.amountOut, bought)}, at least ${tokens(route.minAmountOut, bought)}`;
     case "transaction":
       return transaction.signature;
     case "fill":
@@ -104,8 +115,8 @@ function describe(update, paid, bought) {
 
 async function main() {
   const engine = await connect();
-  const paid = await call(engine.tokens, "getToken", { token: "SOL" });
-  const bought = await call(engine.tokens, "getToken", { token: "USDC" });
+  const paid = await call(engine.tokens, "getToken", { token: pay });
+  const bought = await call(engine.tokens, "getToken", { token: buy });
   const { orderId } = await call(engine.orders, "submitOrder", {
     requestId: randomUUID(), // chosen once, before the first try: however often it is sent, it is one order
     tokenIn: paid.mint,

@@ -1,6 +1,7 @@
 """Submit one order with the generated stub and watch it to its end, through lost answers and broken streams.
 
     PYTHONPATH=. .venv/bin/python examples/python/submit_and_watch.py --pay SOL --amount 0.1 --buy USDC
+    PYTHONPATH=. .venv/bin/python examples/python/submit_and_watch.py --pay SOL --buy USDC --receive 15
 
 Exits 0 when the order was executed, 1 when it failed or was refused, 3 when the engine could not be reached.
 """
@@ -71,8 +72,12 @@ def run(channel: grpc.Channel, options: argparse.Namespace) -> bool:
         request_id=str(uuid.uuid4()),  # chosen once, before the first try: however often it is sent, it is one order
         token_in=paid.mint,
         token_out=bought.mint,
-        amount_in=base_units(options.amount, paid),
     )
+    if options.receive is None:
+        request.amount_in = base_units(options.amount, paid)
+    else:  # what is received is exact, what is paid for it is found and bounded
+        request.swap_mode = pb.SWAP_MODE_EXACT_OUT
+        request.amount_out = base_units(options.receive, bought)
     order = call(orders.SubmitOrder, request).order
     print(f"order {order.order_id}", flush=True)
     for update in watch(orders, order.order_id):
@@ -86,6 +91,7 @@ def main() -> int:
     parser.add_argument("--pay", default="SOL", help="symbol or mint")
     parser.add_argument("--amount", default="0.1", help="whole tokens")
     parser.add_argument("--buy", default="USDC", help="symbol or mint")
+    parser.add_argument("--receive", help="whole tokens of what is bought, exactly; instead of --amount")
     options = parser.parse_args()
     try:
         with grpc.insecure_channel(options.target, options=CHANNEL_OPTIONS) as channel:

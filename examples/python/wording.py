@@ -1,6 +1,7 @@
 """Amounts, updates and refusals in words, for both examples. Amounts are integers in base units until printed."""
 
 from decimal import Decimal, InvalidOperation
+from itertools import groupby
 
 import grpc
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
@@ -36,10 +37,10 @@ def describe(update: pb.OrderStatusUpdate, paid: pb.Token, bought: pb.Token) -> 
 def _detail(update: pb.OrderStatusUpdate, paid: pb.Token, bought: pb.Token) -> str:
     match update.WhichOneof("detail"):
         case "route":
-            route, venues = update.route, " + ".join(leg.venue for leg in update.route.legs)
-            return (
-                f"{venues} quotes {tokens(route.amount_out, bought)}, at least {tokens(route.min_amount_out, bought)}"
-            )
+            route = update.route
+            quoted = f"{tokens(route.amount_in, paid)} for {tokens(route.amount_out, bought)}"
+            bounds = f"{tokens(route.max_amount_in, paid)} at most, {tokens(route.min_amount_out, bought)} at least"
+            return f"{pools(route)}: {quoted}; {bounds}"
         case "transaction":
             return update.transaction.signature
         case "fill":
@@ -53,6 +54,12 @@ def _detail(update: pb.OrderStatusUpdate, paid: pb.Token, bought: pb.Token) -> s
         case "cancel_requested":
             return "cancel requested"
     return ""
+
+
+def pools(route: pb.Route) -> str:
+    """Name the venues: those with " + " between them share a hop, ", then" begins the next one."""
+    hops = groupby(route.legs, key=lambda leg: (leg.token_in, leg.token_out))
+    return ", then ".join(" + ".join(leg.venue for leg in legs) for _, legs in hops)
 
 
 def refusal(error: grpc.RpcError) -> str:

@@ -25,11 +25,11 @@ class Client:
         self.name = name
         self._command = command
 
-    def command(self, target: str, amount: str = "0.1") -> list[str]:
+    def command(self, target: str, amount: str = "0.1", pay: str = "SOL", buy: str = "USDC") -> list[str]:
         if self.name == "node":
             install(ROOT / "examples" / "node-grpc")
-            return [*self._command, target, amount]
-        return [*self._command, "--target", target, "--amount", amount]
+            return [*self._command, target, amount, pay, buy]
+        return [*self._command, "--target", target, "--amount", amount, "--pay", pay, "--buy", buy]
 
 
 CLIENTS: Final = (
@@ -67,6 +67,23 @@ def test_a_client_executes_an_order_and_tells_its_life(engine: LiveEngine, clien
     assert ended.status == 0, ended.output
     assert told_life(ended) == list(enumerate(LIFE, start=1))
     assert "0.100000000 SOL for " in ended.output
+
+
+def test_a_client_names_the_pools_of_each_hop(engine: LiveEngine, client: Client) -> None:
+    ended = run(client.command(target_of(engine), amount="500", pay="USDC", buy="BONK"))
+    assert ended.status == 0, ended.output
+    told = next(line for line in ended.lines if "building" in line)
+    hops = re.sub(r".*building +", "", told).split(", then ")
+    assert len(hops) in (2, 3), told
+    assert all(re.match(r"[a-z0-9_]+( \+ [a-z0-9_]+)*", hop) for hop in hops), told
+
+
+def test_an_exact_amount_out_is_received(engine: LiveEngine) -> None:
+    command = [sys.executable, "examples/python/submit_and_watch.py", "--target", target_of(engine), "--receive", "15"]
+    ended = run(command)
+    assert ended.status == 0, ended.output
+    assert " SOL at most, 15.000000 USDC at least" in ended.output
+    assert " for 15.000000 USDC, fee " in ended.output
 
 
 def test_a_client_resumes_when_the_engine_dies_under_its_stream(engine: LiveEngine, client: Client) -> None:
