@@ -4,12 +4,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from solders.pubkey import Pubkey
 from solders.signature import Signature
 
+from order_engine.domain.errors import TransactionFailed
 from order_engine.domain.order import (
     AttemptFailed,
     AttemptStarted,
     Failure,
+    Order,
     OrderEvent,
     OrderFailed,
     RouteChosen,
@@ -48,3 +51,11 @@ def _after(attempt: Attempt, event: OrderEvent) -> Attempt:
             return replace(attempt, failure=fact.failure, candidates=fact.candidates or attempt.candidates)
         case _:
             return attempt
+
+
+def unlucky_pool(order: Order) -> Pubkey | None:
+    """Return the pool whose program refused the last attempt for another reason than the price."""
+    if order.failure is None or order.failure.reason != TransactionFailed.code:
+        return None
+    pool = order.failure.metadata.get("pool")
+    return Pubkey.from_string(pool) if pool else None

@@ -9,16 +9,11 @@ from solders.compute_budget import set_compute_unit_limit, set_compute_unit_pric
 from solders.instruction import Instruction
 from solders.system_program import TransferParams, transfer
 
+from order_engine.domain.token_accounts import close_account, create_token_account, sync_native
 from order_engine.domain.tokens import TOKEN_2022_PROGRAM, associated_token_address
 from order_engine.papernet.recorded_swaps import SWAPS
 from order_engine.papernet.replay_check import Arguments, instruction_differences
-from order_engine.papernet.token_instructions import (
-    close_account,
-    create_token_account,
-    sync_native,
-    transfer_checked,
-    transfer_checked_with_fee,
-)
+from order_engine.papernet.token_instructions import transfer_checked, transfer_checked_with_fee
 from order_engine.papernet.vector_file import InstructionDump
 
 

@@ -11,12 +11,7 @@ from order_engine.domain.amounts import U64_MAX
 from order_engine.domain.pool import Account
 from order_engine.domain.tokens import decode_mint, token_amount
 from order_engine.papernet.programs import ProgramError, RuntimeProgramError
-from order_engine.papernet.token_instructions import (
-    TRANSFER,
-    TRANSFER_CHECKED,
-    TRANSFER_CHECKED_TAG,
-    TRANSFER_TAG,
-)
+from order_engine.papernet.token_instructions import TRANSFER, TRANSFER_CHECKED, TRANSFER_CHECKED_TAG, TRANSFER_TAG
 
 INSUFFICIENT_FUNDS, MINT_MISMATCH, OWNER_MISMATCH, OVERFLOW, DECIMALS_MISMATCH = 1, 3, 4, 14, 18
 _AMOUNT_OFFSET, _STATE_OFFSET, _SIZE = 64, 108, 165

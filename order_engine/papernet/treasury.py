@@ -11,8 +11,9 @@ from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 from solders.transaction import VersionedTransaction
 
+from order_engine.domain.token_accounts import create_token_account
 from order_engine.domain.tokens import WRAPPED_SOL, Token, associated_token_address
-from order_engine.papernet.token_instructions import create_token_account, transfer_checked
+from order_engine.papernet.token_instructions import transfer_checked
 from order_engine.papernet.world import FUND_LAMPORTS, FUND_USD, tokens_with_price, worth
 
 _MEMO = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")

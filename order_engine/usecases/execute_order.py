@@ -14,6 +14,7 @@ from uuid import UUID
 
 from solders.pubkey import Pubkey
 
+from order_engine.domain.attempts import unlucky_pool
 from order_engine.domain.chain_errors import attempt_error, failed_instruction
 from order_engine.domain.errors import (
     AttemptError,
@@ -154,7 +155,8 @@ class ExecuteOrder:
         try:
             holdings = await self._patiently(lambda: self.read_wallet(swap))
             holdings.check_terms(swap)
-            decision = await self._patiently(lambda: self.find_route(swap, holdings.lost_rent_lamports))
+            rent = holdings.lost_rent_lamports
+            decision = await self._patiently(lambda: self.find_route(swap, rent, unlucky_pool(order)))
             candidates = decision.candidates
             route = decision.require_route()
             holdings.check_route(route)

@@ -9,18 +9,17 @@ from typing import Final
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.compute_budget import set_compute_unit_limit, set_compute_unit_price
 from solders.hash import Hash
-from solders.instruction import AccountMeta, Instruction
+from solders.instruction import Instruction
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
-from solders.system_program import ID as SYSTEM_PROGRAM
 from solders.system_program import TransferParams, transfer
 
 from order_engine.domain.order import Order
 from order_engine.domain.pool import Pool, Quote, Trader
 from order_engine.domain.route import Route, RouteLeg, SwapMode
 from order_engine.domain.routing.costs import MAX_COMPUTE_UNITS, compute_unit_limit
+from order_engine.domain.token_accounts import close_account, create_token_account, sync_native
 from order_engine.domain.tokens import (
-    ASSOCIATED_TOKEN_PROGRAM,
     TOKEN_PROGRAM,
     WRAPPED_SOL,
     associated_token_address,
@@ -28,7 +27,6 @@ from order_engine.domain.tokens import (
 from order_engine.usecases.ports import TransactionPlan
 
 MEMO_PROGRAM: Final = Pubkey.from_string("MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
-_CREATE_IDEMPOTENT, _SYNC_NATIVE, _CLOSE_ACCOUNT = b"\x01", b"\x11", b"\x09"
 
 _INSTRUCTIONS_BEFORE: Final = 3  # compute unit limit and price, memo
 _WRAP_INSTRUCTIONS: Final = 3
@@ -98,9 +96,9 @@ def _instructions(
         set_compute_unit_price(compute_unit_price_micro_lamports),
         Instruction(MEMO_PROGRAM, memo.encode(), []),
         *(_wrap(wallet, accounts[token_in], route.max_amount_in) if _wraps(route) else ()),
-        *(_create_token_account(wallet, accounts[mint], mint, programs[mint]) for mint in _tokens_out(route)),
+        *(create_token_account(wallet, wallet, accounts[mint], mint, programs[mint]) for mint in _tokens_out(route)),
         *(_swap(leg, route, pools[leg.pool], wallet, accounts) for leg in route.legs),
-        *(_unwrap(wallet, accounts[WRAPPED_SOL]) if WRAPPED_SOL in accounts else ()),
+        *_unwrap(wallet, accounts),
     ]
 
 
@@ -136,30 +134,13 @@ def _swap(leg: RouteLeg, route: Route, pool: Pool, wallet: Pubkey, accounts: Map
     return pool.swap_instruction(quote, leg.min_amount_out, trader)
 
 
+def _unwrap(wallet: Pubkey, accounts: Mapping[Pubkey, Pubkey]) -> list[Instruction]:
+    return [close_account(accounts[WRAPPED_SOL], wallet, wallet, TOKEN_PROGRAM)] if WRAPPED_SOL in accounts else []
+
+
 def _wrap(wallet: Pubkey, account: Pubkey, lamports: int) -> list[Instruction]:
     return [
-        _create_token_account(wallet, account, WRAPPED_SOL, TOKEN_PROGRAM),
+        create_token_account(wallet, wallet, account, WRAPPED_SOL, TOKEN_PROGRAM),
         transfer(TransferParams(from_pubkey=wallet, to_pubkey=account, lamports=lamports)),
-        Instruction(TOKEN_PROGRAM, _SYNC_NATIVE, [AccountMeta(account, is_signer=False, is_writable=True)]),
+        sync_native(account),
     ]
-
-
-def _unwrap(wallet: Pubkey, account: Pubkey) -> list[Instruction]:
-    accounts = [
-        AccountMeta(account, is_signer=False, is_writable=True),
-        AccountMeta(wallet, is_signer=False, is_writable=True),
-        AccountMeta(wallet, is_signer=True, is_writable=False),
-    ]
-    return [Instruction(TOKEN_PROGRAM, _CLOSE_ACCOUNT, accounts)]
-
-
-def _create_token_account(owner: Pubkey, account: Pubkey, mint: Pubkey, token_program: Pubkey) -> Instruction:
-    accounts = [
-        AccountMeta(owner, is_signer=True, is_writable=True),
-        AccountMeta(account, is_signer=False, is_writable=True),
-        AccountMeta(owner, is_signer=False, is_writable=False),
-        AccountMeta(mint, is_signer=False, is_writable=False),
-        AccountMeta(SYSTEM_PROGRAM, is_signer=False, is_writable=False),
-        AccountMeta(token_program, is_signer=False, is_writable=False),
-    ]
-    return Instruction(ASSOCIATED_TOKEN_PROGRAM, _CREATE_IDEMPOTENT, accounts)

@@ -22,12 +22,7 @@ from tests.papernet.client import create_token_account, signed
 from tests.papernet.moved_pools import Stranger, fate_of
 from tests.papernet.quoted_swaps import HUBS, PLENTY, Attempt, Case, Desk, check_landed, desk, random_case
 
-# AMM v4 looks whether the account holds what an exact output costs before it looks at max_amount_in.
-ALSO = {"raydium_amm_v4": {40}}
-BOUND_ERRORS = {
-    venue.VENUE: {venue.SLIPPAGE_ERROR, venue.EXCESS_INPUT_ERROR, *ALSO.get(venue.VENUE, ())}
-    for venue in VENUES.values()
-}
+BOUND_ERRORS = {venue.VENUE: {venue.SLIPPAGE_ERROR, venue.EXCESS_INPUT_ERROR} for venue in VENUES.values()}
 ARRAYS_MISSING = {"meteora_dlmm": 3005, "raydium_clmm": 6028}  # the price left those that the instruction names
 FURTHER_CANDIDATES = 2  # of a case, besides the chosen one
 

@@ -82,6 +82,7 @@ ADVANCE: Final = text("""
             last_valid_block_height = item.last_valid_block_height, cancel_requested = item.cancel_requested,
             next_attempt_at = item.next_attempt_at,
             claimed_by = CASE WHEN item.in_flight THEN coalesce(item.claimed_by, o.claimed_by) END,
+            claim_protocol = CASE WHEN item.claimed_by IS NOT NULL THEN 2 END,
             claimed_until = CASE WHEN item.in_flight
                 THEN coalesce(item.claimed_until, o.claimed_until, item.event_time) END,
             takeovers = CASE WHEN item.status IN ('submitted', 'pending') THEN 0 ELSE o.takeovers END

@@ -21,6 +21,7 @@ Pair = tuple[Pubkey, frozenset[Pubkey]]
 
 MAX_POOLS_PER_PAIR: Final = 8  # of one venue: anybody may make thousands, and each is read for every quote
 POOLS_WEIGHED_AT_ONCE: Final = 50  # then others get their turn
+SEARCHES_AT_ONCE: Final = 6  # they are slow: readings of pools must not queue behind them
 REMEMBERED_PAIRS: Final = 10_000
 
 log = structlog.get_logger(__name__)
@@ -56,13 +57,14 @@ class DiscoveredPools:
     """
 
     def __init__(
-        self, chain: Chain, venues: Mapping[Pubkey, type[Pool]], remember: timedelta = timedelta(seconds=30)
+        self, chain: Chain, venues: Mapping[Pubkey, type[Pool]], remember: timedelta = timedelta(seconds=60)
     ) -> None:
         self._chain = chain
         self._venues = venues
         self._remember = remember.total_seconds()
         self._known: dict[Pair, tuple[float, Found]] = {}
         self._running: dict[Pair, asyncio.Task[Found]] = {}
+        self._gate = asyncio.Semaphore(SEARCHES_AT_ONCE)
 
     async def pools(self, program_id: Pubkey, mint_a: Pubkey, mint_b: Pubkey) -> Found:
         pair = (program_id, frozenset({mint_a, mint_b}))
@@ -79,7 +81,8 @@ class DiscoveredPools:
     async def _discover(self, pair: Pair, mint_a: Pubkey, mint_b: Pubkey) -> Found:
         program_id = pair[0]
         filters = self._venues[program_id].discovery_filters(mint_a, mint_b)
-        found = await asyncio.gather(*(self._chain.program_accounts(program_id, one) for one in filters))
+        async with self._gate:
+            found = await asyncio.gather(*(self._chain.program_accounts(program_id, one) for one in filters))
         pools = {address: account for accounts in found for address, account in accounts}
         kept = Found(tuple(pools.items()))
         if len(pools) > MAX_POOLS_PER_PAIR:

@@ -23,6 +23,7 @@ from order_engine.venues.raydium_amm_v4 import layout
 from order_engine.venues.raydium_amm_v4.instructions import SWAP_BASE_IN, SWAP_BASE_OUT, swap
 from order_engine.venues.raydium_amm_v4.math import (
     EXCEEDED_SLIPPAGE,
+    INSUFFICIENT_FUNDS,
     INVALID_INPUT,
     Market,
     ProgramRefuses,
@@ -51,7 +52,8 @@ class RaydiumAmmV4Pool:
     PROGRAM_ID: ClassVar[Pubkey] = layout.PROGRAM_ID
     COMPUTE_UNITS: ClassVar[int] = 50_000
     SLIPPAGE_ERROR: ClassVar[int] = EXCEEDED_SLIPPAGE
-    EXCESS_INPUT_ERROR: ClassVar[int] = EXCEEDED_SLIPPAGE
+    # What an exact output costs is held against the account first: one that has just max_amount_in fails so.
+    EXCESS_INPUT_ERROR: ClassVar[int] = INSUFFICIENT_FUNDS
 
     address: Pubkey
     slot: int

@@ -98,6 +98,9 @@ async def test_what_was_written_about_the_past_stays(store: OrderStore, intruder
         "token_out = 'EPjFWdd5AufqSSqeM2qN1xzybapC8G4wEGGkZwyTDt1w'",
         "amount_in = amount_in - 1",
         "slippage_bps = 5000",
+        "swap_mode = 'exact_out'",
+        "amount_out = 5",
+        """guards = '{"max_price_impact_bps": 1}'""",
         "max_attempts = 20",
         "create_time = now()",
     ],
@@ -115,10 +118,18 @@ async def test_without_a_new_version_only_the_claim_may_change(store: OrderStore
         statement = f"UPDATE orders SET {change} WHERE order_id = %(order_id)s"  # noqa: S608
         intruder.refused(statement, because="sequence 2 after 2", order_id=order_id)
     intruder.runs(
-        "UPDATE orders SET claimed_by = gen_random_uuid(), claimed_until = now(), takeovers = 3"
+        "UPDATE orders SET claimed_by = gen_random_uuid(), claim_protocol = 2, claimed_until = now(), takeovers = 3"
         " WHERE order_id = %(order_id)s",
         order_id=order_id,
     )
+
+
+async def test_a_worker_of_an_older_release_can_claim_nothing(store: OrderStore, intruder: Intruder) -> None:
+    order_id = await order_in(store, S.BUILDING)
+    for claim in ("", ", claim_protocol = 1"):
+        statement = f"UPDATE orders SET claimed_by = gen_random_uuid(){claim} WHERE order_id = %(order_id)s"  # noqa: S608
+        intruder.refused(statement, because="claimed by a worker of an older release", order_id=order_id)
+    intruder.runs("UPDATE orders SET claimed_until = now() WHERE order_id = %(order_id)s", order_id=order_id)
 
 
 @pytest.mark.parametrize("step", [-1, 2, 3])
@@ -200,6 +211,10 @@ async def test_an_order_begins_as_a_new_one(store: OrderStore, intruder: Intrude
         "amount_in = 0",
         "amount_in = 18446744073709551616",
         "takeovers = -1",
+        "amount_out = 1",
+        "swap_mode = 'exact_out'",
+        "guards = '[]'",
+        "status = 'pending', next_attempt_at = now(), claimed_until = NULL, claimed_by = NULL, attempt = max_attempts",
     ],
 )
 async def test_a_row_makes_sense_by_itself(store: OrderStore, intruder: Intruder, change: str) -> None:

@@ -207,6 +207,29 @@ async def test_every_candidate_is_kept_the_rejected_ones_last() -> None:
     assert chosen.candidates[-1].reject_reason == "QUOTE_REFUSED: paused"
 
 
+async def test_a_pool_that_refused_the_swap_is_left_out_of_the_next_attempt() -> None:
+    world = World(simulations=['{"InstructionError":[4,{"Custom":6099}]}'])
+    order = await work_until_over(world, await placed(world))
+    assert (order.status, order.attempt) == (OrderStatus.CONFIRMED, 2)
+    first, second = [event.fact for event in world.events if isinstance(event.fact, RouteChosen)]
+    assert [first.route.legs[0].pool, second.route.legs[0].pool] == [Pubkey([22] * 32), Pubkey([21] * 32)]
+    assert [one.reject_reason.split(":")[0] for one in second.candidates] == ["", "REFUSED_BEFORE"]
+
+
+async def test_the_only_pool_is_tried_again_though_it_refused_the_swap() -> None:
+    world = World(simulations=['{"InstructionError":[4,{"Custom":6099}]}'], pools={Pubkey([22] * 32): 100})
+    order = await work_until_over(world, await placed(world))
+    assert (order.status, order.attempt) == (OrderStatus.CONFIRMED, 2)
+
+
+async def test_a_price_that_moved_leaves_no_pool_out() -> None:
+    world = World(simulations=[SLIPPED])
+    order = await work_until_over(world, await placed(world))
+    assert order.attempt == 2
+    assert order.route is not None
+    assert order.route.legs[0].pool == Pubkey([22] * 32)
+
+
 async def test_venues_that_cannot_be_read_for_a_moment_cost_no_attempt() -> None:
     world = World(unreadable_views=3)
     order = await work_until_over(world, await placed(world))
