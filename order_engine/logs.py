@@ -1,7 +1,10 @@
 """One way to log: structured lines, JSON for machines, coloured columns for a person at a terminal."""
 
+import io
 import logging
 import sys
+from contextlib import suppress
+from typing import TextIO, cast
 
 import structlog
 
@@ -24,9 +27,22 @@ def configure_logging(level: str, log_format: str) -> None:
     structlog.configure(
         processors=[*shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast(TextIO, _UnfailingStderr())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(
         stream=sys.stderr, level=max(number, logging.WARNING), format="%(levelname)s %(name)s %(message)s"
     )
+
+
+class _UnfailingStderr(io.TextIOBase):
+    """Whatever cannot be written is lost: an order must not fail for want of room for a line about it."""
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            sys.stderr.flush()

@@ -1,4 +1,7 @@
-"""Who works on what, in PostgreSQL: admission under one row's lock, leases by the database's clock."""
+"""Who works on what, in PostgreSQL: admission under one row's lock, leases by the database's clock.
+
+When that clock is put back, times that lie more than a minute ahead of it were written before: nobody waits for them.
+"""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -18,9 +21,10 @@ from order_engine.domain.order import EventId, OrderEvent, OrderId
 from order_engine.usecases.ports import AdmissionLimits, Claim, DueOrders
 
 _TAKE_OVER: Final = text("""
-    UPDATE orders SET claimed_by = :claim_id, claimed_until = clock_timestamp() + :lease,
+    UPDATE orders SET claimed_by = :claim_id, claim_protocol = 2, claimed_until = clock_timestamp() + :lease,
         takeovers = takeovers + CASE WHEN status = 'submitted' THEN 0 ELSE 1 END
-    WHERE order_id = :order_id AND status IN ('routing', 'building', 'submitted') AND claimed_until <= clock_timestamp()
+    WHERE order_id = :order_id AND status IN ('routing', 'building', 'submitted')
+        AND (claimed_until <= clock_timestamp() OR claimed_until > clock_timestamp() + :lease + interval '60 s')
     RETURNING *
 """)
 _RELOAD: Final = text("""
@@ -53,7 +57,9 @@ _DUE: Final = text("""
     ),
     recent AS MATERIALIZED (
         SELECT started_at FROM attempts
-        WHERE :max_starts_per_minute > 0 AND started_at >= (SELECT moment FROM clock) - interval '60 s'
+        WHERE :max_starts_per_minute > 0
+            AND started_at BETWEEN (SELECT moment FROM clock) - interval '60 s'
+                AND (SELECT moment FROM clock) + interval '60 s'
     ),
     free AS MATERIALIZED (
         SELECT greatest(0, least(:at_most,
@@ -62,11 +68,14 @@ _DUE: Final = text("""
     ),
     waiting AS MATERIALIZED (
         SELECT order_id, next_attempt_at, create_time FROM orders
-        WHERE status = 'pending' AND next_attempt_at <= (SELECT moment FROM clock)
+        WHERE status = 'pending' AND (next_attempt_at <= (SELECT moment FROM clock)
+            OR update_time > (SELECT moment FROM clock) + interval '60 s')
         ORDER BY next_attempt_at, create_time, order_id LIMIT (SELECT greatest(slots, 1) FROM free)
     )
     SELECT
-        ARRAY(SELECT order_id FROM flight WHERE claimed_until <= (SELECT moment FROM clock) ORDER BY claimed_until)
+        ARRAY(SELECT order_id FROM flight WHERE claimed_until <= (SELECT moment FROM clock)
+                OR claimed_until > (SELECT moment FROM clock) + :lease + interval '60 s'
+            ORDER BY claimed_until, order_id)
         || ARRAY(SELECT order_id FROM waiting ORDER BY next_attempt_at, create_time, order_id
             LIMIT (SELECT slots FROM free)) AS order_ids,
         least(
@@ -117,6 +126,7 @@ class PostgresOrderClaims:
             self._engine,
             _DUE,
             at_most=at_most,
+            lease=self._lease,
             max_in_flight=self._limits.max_in_flight,
             max_starts_per_minute=self._limits.max_starts_per_minute,
         )

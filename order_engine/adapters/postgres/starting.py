@@ -18,6 +18,7 @@ from order_engine.usecases.ports import AdmissionLimits, Claim
 
 Started = tuple[Claim, OrderEvent] | None
 
+_CLOCK_PUT_BACK: Final = timedelta(seconds=60)
 _ONE_AT_A_TIME: Final = text("SELECT only_row FROM admission FOR UPDATE")
 _MOMENT: Final = text("SELECT clock_timestamp()")
 
@@ -27,17 +28,21 @@ _FREE: Final = text("""
         nullif(:max_in_flight, 0)
             - (SELECT count(*) FROM orders WHERE status IN ('routing', 'building', 'submitted')),
         nullif(:max_starts_per_minute, 0)
-            - (SELECT count(*) FROM attempts WHERE started_at >= :moment - interval '60 s')))
+            - (SELECT count(*) FROM attempts
+                WHERE started_at BETWEEN :moment - interval '60 s' AND :moment + interval '60 s')))
 """)
 _FIRST: Final = text("""
     SELECT order_id, clock_timestamp() AS moment FROM orders
-    WHERE status = 'pending' AND next_attempt_at <= :counted_at
+    WHERE status = 'pending'
+        AND (next_attempt_at <= :counted_at OR update_time > :counted_at + interval '60 s')
     ORDER BY next_attempt_at, create_time, order_id LIMIT :free
 """)
 _LOCK: Final = text("""
     SELECT * FROM orders WHERE order_id = ANY(CAST(:order_ids AS uuid[])) ORDER BY order_id FOR NO KEY UPDATE
 """)
-_STORED_EVENT: Final = text("SELECT *, NULL AS raw FROM order_events WHERE event_id = :event_id")
+_STORED_EVENT: Final = text(
+    "SELECT *, NULL AS raw FROM order_events WHERE event_id = :event_id AND order_id = :order_id"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +104,9 @@ async def _lock(connection: AsyncConnection, order_ids: Sequence[OrderId]) -> Ma
 
 
 def _is_due(row: RowMapping, moment: datetime) -> bool:
-    return bool(row["status"] == OrderStatus.PENDING and row["next_attempt_at"] <= moment)
+    """An order that was told to wait by a clock that has been put back since waits no longer."""
+    has_waited = row["next_attempt_at"] is not None and row["next_attempt_at"] <= moment
+    return bool(row["status"] == OrderStatus.PENDING and (has_waited or row["update_time"] > moment + _CLOCK_PUT_BACK))
 
 
 def _started(start: Start, row: RowMapping, moment: datetime, lease: timedelta) -> Change:
@@ -111,7 +118,7 @@ def _started(start: Start, row: RowMapping, moment: datetime, lease: timedelta) 
 
 async def _replayed(connection: AsyncConnection, start: Start, row: RowMapping) -> Started:
     """Answer a start that was stored before, when its answer was lost."""
-    events = await connection.execute(_STORED_EVENT, {"event_id": start.event_id})
+    events = await connection.execute(_STORED_EVENT, {"event_id": start.event_id, "order_id": start.order_id})
     for event in events.mappings():
         return Claim(order=order_of(row), takeovers=row["takeovers"]), event_of(event)
     return None
