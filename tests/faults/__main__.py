@@ -16,8 +16,8 @@ from tests.faults.plan import API_STEPS, PAUSES, WORKER_STEPS
 from tests.faults.run import Profile, Report, run
 
 PROFILES: Final = {
-    "short": Profile(storm_seconds=150, orders=600, pace=1.8, least_orders=80, least_deaths=30),
-    "long": Profile(storm_seconds=3600, orders=100_000, pace=3, hits=10, least_orders=80, least_deaths=30),
+    "short": Profile(storm_seconds=90, orders=600, pace=1.0, hits=2, least_orders=40, least_deaths=20),
+    "long": Profile(storm_seconds=3600, orders=100_000, pace=3, hits=10, default_limits=False, least_orders=80),
 }
 SHOWN: Final = 40
 
@@ -49,6 +49,7 @@ def shown(report: Report) -> str:
     deaths, faults = sum(report.kills.values()), sum(report.faults.values())
     recovery = report.recovery_seconds
     lines = [
+        f"limits {report.limits}",
         f"orders {report.orders} {report.statuses}, attempts {report.attempts}, landings {report.landings}",
         f"faults {faults}, deaths {deaths} {report.kills}",
         f"deaths and pauses at steps {sum(report.steps_struck.values())}, at {len(report.steps_struck)} steps of"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,55 +15,11 @@ from protos.order_engine.v1 import order_service_pb2 as pb
 from protos.order_engine.v1 import order_service_pb2_grpc as rpc
 from tests.faults.evidence import Watcher
 from tests.faults.watchers import Watchers
+from tests.faults.wish import Wish
 
-TRADES: Final = (  # token_in, token_out, decimals of token_in, about one dollar of it in base units
-    ("SOL", "USDC", 9, 6_666_667),
-    ("USDC", "SOL", 6, 1_000_000),
-    ("SOL", "USDT", 9, 6_666_667),
-    ("USDT", "USDC", 6, 1_000_000),
-    ("JUP", "SOL", 6, 2_000_000),
-    ("SOL", "BONK", 9, 6_666_667),
-    ("RAY", "USDC", 6, 400_000),
-    ("PYUSD", "USDC", 6, 1_000_000),
-)
-SAME_KEY_CLIENTS: Final = 32
 CALL_SECONDS: Final = 5.0
 AGAIN_SECONDS: Final = 0.2
 DEFINITE: Final = {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.ALREADY_EXISTS, grpc.StatusCode.INTERNAL}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """One order as its user wants it: decided by the seed and its number alone."""
-
-    request_id: str
-    token_in: str
-    token_out: str
-    decimals: int
-    amount_in: int
-    slippage_bps: int
-    classic: bool
-    clients: int  # that send the same request at once
-    cancel_after: float | None
-    watchers: tuple[str, ...]
-
-    @classmethod
-    def numbered(cls, seed: int, number: int) -> Wish:
-        dice = random.Random(f"{seed}:{number}")  # noqa: S311 - not a secret
-        token_in, token_out, decimals, dollar = dice.choice(TRADES)
-        kinds = ("grpc", "grpc", "classic", "classic", "slow", "vanishing", "classic slow", "classic vanishing")
-        return cls(
-            request_id=f"fault-{seed}-{number}",
-            token_in=token_in,
-            token_out=token_out,
-            decimals=decimals,
-            amount_in=dollar * dice.randint(1, 40) + dice.randint(0, 999),
-            slippage_bps=dice.choice((50, 50, 50, 200, 5, 1)),
-            classic=dice.random() < 0.4,
-            clients=SAME_KEY_CLIENTS if dice.random() < 0.03 else 1,
-            cancel_after=dice.random() if dice.random() < 0.2 else None,
-            watchers=tuple(dice.sample(kinds, dice.choice((1, 1, 2)))),
-        )
 
 
 @dataclass(slots=True)
@@ -138,29 +93,16 @@ class Users:
             await asyncio.sleep(AGAIN_SECONDS)
 
     async def _submit(self, wish: Wish) -> tuple[str, str]:
-        request = pb.SubmitOrderRequest(
-            request_id=wish.request_id,
-            token_in=wish.token_in,
-            token_out=wish.token_out,
-            amount_in=wish.amount_in,
-            slippage_bps=wish.slippage_bps,
-        )
         try:
-            reply = await self._orders.SubmitOrder(request, timeout=CALL_SECONDS)
+            reply = await self._orders.SubmitOrder(wish.as_request(), timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             return "", f"{'!' if error.code() in DEFINITE else ''}grpc {error.code().name}"
         return reply.order_id, "grpc OK"
 
     async def _submit_classic(self, http: httpx.AsyncClient, wish: Wish) -> tuple[str, str]:
-        whole, part = divmod(wish.amount_in, 10**wish.decimals)
-        body = {
-            "tokenIn": wish.token_in,
-            "tokenOut": wish.token_out,
-            "amountIn": f"{whole}.{part:0{wish.decimals}d}",
-            "slippage": wish.slippage_bps / 10_000,
-        }
         try:
-            reply = await http.post("/api/orders/execute", json=body, headers={"idempotency-key": wish.request_id})
+            key = {"idempotency-key": wish.request_id}
+            reply = await http.post("/api/orders/execute", json=wish.as_classic_body(), headers=key)
         except httpx.HTTPError as error:
             return "", f"http {type(error).__name__}"
         if reply.status_code == 201:

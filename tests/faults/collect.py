@@ -39,10 +39,10 @@ class Database:
 
     def orders(self) -> Mapping[str, StoredOrder]:
         rows = self.rows(
-            "SELECT order_id::text, request_id, token_in, token_out, amount_in, max_attempts, status, sequence,"
-            " attempt, signature, fill FROM orders"
+            "SELECT order_id::text, request_id, token_in, token_out, swap_mode, amount_in::bigint, amount_out::bigint,"
+            " slippage_bps, guards, max_attempts, status, sequence, attempt, signature, fill, failure FROM orders"
         )
-        return {row["order_id"]: StoredOrder(**{**row, "amount_in": int(row["amount_in"])}) for row in rows}
+        return {row["order_id"]: StoredOrder(**row) for row in rows}
 
     def events(self) -> Mapping[str, Sequence[StoredEvent]]:
         found: dict[str, list[StoredEvent]] = {}

@@ -25,13 +25,18 @@ class StoredOrder:
     request_id: str
     token_in: str
     token_out: str
-    amount_in: int
+    swap_mode: str
+    amount_in: int  # 0 for exact_out
+    amount_out: int  # 0 for exact_in
+    slippage_bps: int
+    guards: Mapping[str, int]
     max_attempts: int
     status: str
     sequence: int
     attempt: int
     signature: str | None
     fill: Mapping[str, object] | None
+    failure: Mapping[str, object] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

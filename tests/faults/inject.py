@@ -12,6 +12,7 @@ from typing import Final
 import redis.asyncio
 
 from tests.faults.collect_chain import ChainReader
+from tests.faults.database import full_disk, read_only
 from tests.faults.plan import Fault, Plan
 from tests.faults.proxy import Link
 from tests.faults.stack import LEASE_SECONDS, WORKERS, Away, Processes
@@ -27,6 +28,7 @@ class Injector:
         self.done: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self._processes, self._chain, self._plan = processes, chain, plan
+        self._database_url = processes.stack.database_url
         self._lives = {name: cycle(steps) for name, steps in plan.steps.items()}
         self.disturbances: list[tuple[float, float]] = []  # when more than a worker was away
         self._busy: dict[str, int] = {}
@@ -37,6 +39,8 @@ class Injector:
             "flush": self._flush,
             "out of memory": self._out_of_memory,
             "read-only": self._read_only,
+            "disk full": self._disk_full,
+            "refuses writes": self._refuses_writes,
             "link": self._link,
             "chain": self._chain_plan,
             "chain fails": self._chain_fails,
@@ -69,6 +73,8 @@ class Injector:
                 self._processes.kill(name, "calm")
         await self._persist(lambda: self._redis("CONFIG", "SET", "maxmemory", "0"))
         await self._persist(lambda: self._redis("CONFIG", "SET", "min-replicas-to-write", "0"))
+        await self._persist(lambda: read_only(self._database_url, on=False))
+        await self._persist(lambda: full_disk(self._database_url, full=False))
         await self._persist(lambda: self._chain.call("paperSetFaults", ""))
         await self._persist(lambda: self._chain.call("paperSetFailureRate", 0))
 
@@ -132,21 +138,35 @@ class Injector:
         await asyncio.sleep(fault.seconds)
         await self._persist(lambda: self._redis("CONFIG", "SET", "min-replicas-to-write", "0"))
 
+    async def _disk_full(self, fault: Fault) -> None:
+        await full_disk(self._database_url, full=True)
+        await asyncio.sleep(fault.seconds)
+        await self._persist(lambda: full_disk(self._database_url, full=False))
+
+    async def _refuses_writes(self, fault: Fault) -> None:
+        await read_only(self._database_url, on=True)
+        await asyncio.sleep(fault.seconds)
+        await self._persist(lambda: read_only(self._database_url, on=False))
+
     async def _link(self, fault: Fault) -> None:
-        link: Link = self._processes.links[fault.target]
-        match fault.detail:
+        await asyncio.gather(
+            *(self._hurt(self._processes.links[name], fault.detail, fault.seconds) for name in fault.target.split("+"))
+        )
+
+    async def _hurt(self, link: Link, how: str, seconds: float) -> None:
+        match how:
             case "reset":
                 link.reset()
                 return
-            case "black_hole":
+            case "black_hole" | "silent":
                 link.set_weather("black_hole")
             case "late":
                 link.set_weather("late")
             case _:
                 link.set_weather("trickle")
-        await asyncio.sleep(fault.seconds)
+        await asyncio.sleep(seconds)
         link.set_weather("fair")
-        if fault.detail == "black_hole":
+        if how in ("black_hole", "silent"):
             link.reset()
 
     async def _chain_plan(self, fault: Fault) -> None:

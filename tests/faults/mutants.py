@@ -16,6 +16,8 @@ _DEADLY: Final = (
     "--steps",
     "TransactionSigned:(before|after):kill|chain.send:after:kill|store.events|queue.hint:before:kill",
 )
+_CALM: Final = ("--minutes", "0.4", "--only", "^flush", "--steps", "^$")
+_CLOCK: Final = "tests/faults/test_clock_put_back.py"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +54,7 @@ MUTANTS: Final = (
         new="    async def _confirm(self, order: Order, claim_id: UUID, *, just_sent: bool) -> None:\n"
         "        transaction = await self.store.live_transaction(order.order_id)\n"
         "        if not just_sent and transaction is not None:\n"
-        "            again = await self._sign(order, None)\n"
+        "            again = await self._sign(order, {})\n"
         "            await self.chain.send(again)\n",
         harness=_DEADLY,
     ),
@@ -141,8 +143,9 @@ MUTANTS: Final = (
     Mutant(
         name="takes over while the lease still runs",
         path="order_engine/adapters/postgres/order_claims.py",
-        old="status IN ('routing', 'building', 'submitted') AND claimed_until <= clock_timestamp()\n    RETURNING *",
-        new="status IN ('routing', 'building', 'submitted')\n    RETURNING *",
+        old="        AND (claimed_until <= clock_timestamp()"
+        " OR claimed_until > clock_timestamp() + :lease + interval '60 s')\n",
+        new="",
         tests=(_CLAIMS,),
     ),
     Mutant(
@@ -165,5 +168,68 @@ MUTANTS: Final = (
         old="                if not order.cancel_requested:\n                    await self.chain.send(transaction)\n",
         new="                await self.chain.send(transaction)\n",
         tests=(_CONFIRM_AND_ROUTE,),
+    ),
+    Mutant(
+        name="does not enforce on chain what a leg must pay",
+        path="order_engine/usecases/swap_plan.py",
+        old="    return pool.swap_instruction(quote, leg.min_amount_out, trader)\n",
+        new="    return pool.swap_instruction(quote, 1, trader)\n",
+        harness=_LATE,
+    ),
+    Mutant(
+        name="lets a hop spend more than the one before it is sure to pay",
+        path="order_engine/domain/routing/build.py",
+        old="    must_pay = [*(_amount_in(hop) for hop in hops[1:]), least]\n",
+        new="    must_pay = [*(_amount_in(hop) * 99 // 100 for hop in hops[1:]), least]\n",
+        harness=_CALM,
+    ),
+    Mutant(
+        name="sends an exact output as an exact input",
+        path="order_engine/usecases/swap_plan.py",
+        old="    if route.swap_mode is SwapMode.EXACT_OUT:\n        return pool.exact_out_instruction",
+        new="    if route.swap_mode is None:\n        return pool.exact_out_instruction",
+        harness=_CALM,
+    ),
+    Mutant(
+        name="ignores what an order bounds beside slippage",
+        path="order_engine/domain/routing/guards.py",
+        old="        if limit is not None and value > limit:\n",
+        new="        if limit is not None and value > limit + 10**9:\n",
+        harness=_CALM,
+    ),
+    Mutant(
+        name="fails orders when there is no room for a line about them",
+        path="order_engine/logs.py",
+        old="structlog.PrintLoggerFactory(cast(TextIO, _UnfailingStderr()))",
+        new="structlog.PrintLoggerFactory(sys.stderr)",
+        tests=("tests/faults/test_disk.py",),
+    ),
+    Mutant(
+        name="leaves orders waiting when the database's clock is put back",
+        path="order_engine/adapters/postgres/starting.py",
+        old="next_attempt_at <= :counted_at OR update_time > :counted_at + interval '60 s'",
+        new="next_attempt_at <= :counted_at",
+        tests=(_CLOCK,),
+    ),
+    Mutant(
+        name="counts starts that lie ahead of the database's clock",
+        path="order_engine/adapters/postgres/starting.py",
+        old="WHERE started_at BETWEEN :moment - interval '60 s' AND :moment + interval '60 s'",
+        new="WHERE started_at >= :moment - interval '60 s'",
+        tests=(_CLOCK,),
+    ),
+    Mutant(
+        name="waits for a lease that was given by a clock that is put back",
+        path="order_engine/adapters/postgres/order_claims.py",
+        old=" OR claimed_until > clock_timestamp() + :lease + interval '60 s')\n",
+        new=" AND CAST(:lease AS interval) IS NOT NULL)\n",
+        tests=(_CLOCK,),
+    ),
+    Mutant(
+        name="asks a silent endpoint first again and again",
+        path="order_engine/adapters/solana/chain.py",
+        old="self._asked_last_until.get(rpc.name, now) > now",
+        new="self._asked_last_until.get(rpc.name, now) > now + 10**6",
+        tests=("tests/faults/test_outages.py::test_orders_are_executed_while_an_endpoint_of_the_chain_is_silent",),
     ),
 )

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from tests.faults.stack import CLIENT_LINK, LEASE_SECONDS, LINKS, WORKERS
+from tests.faults.stack import CLIENT_LINK, LEASE_SECONDS, LINKS, RPC_LINKS, WORKERS
 
 WORKER_STEPS: Final = (
     "claims.start:before",
@@ -100,6 +100,10 @@ class Plan:
 
 Kind = tuple[str, str, str, float]
 
+SHORTEST_SECONDS: Final = 2.0  # of a fault that begins when the storm is nearly over
+ALL_RPC: Final = "+".join(RPC_LINKS)
+SILENT_SECONDS: Final = 15.0  # three times as long as one call waits
+
 
 def make_plan(seed: int, seconds: float, pace: float, hits: int = 3, only: str = "", steps: str = "") -> Plan:
     """Every kind of fault once in random order, then kinds at random, one every `pace` seconds or so.
@@ -114,6 +118,7 @@ def make_plan(seed: int, seconds: float, pace: float, hits: int = 3, only: str =
     at = 1.0
     while at < seconds and kinds:
         kind, target, detail, lasts = deck.pop() if deck else dice.choice(kinds + ([] if only else _KILLS * 2))
+        lasts = min(lasts, max(SHORTEST_SECONDS, seconds - at))
         faults.append(Fault(at=at, kind=kind, target=target, detail=detail, seconds=lasts))
         at += pace * dice.uniform(0.5, 1.5)
     lives = {name: _lives(dice, name, hits, int(seconds)) for name in (*WORKERS, "api")}
@@ -142,8 +147,12 @@ def _kinds() -> list[Kind]:
         ("flush", "redis", "", 0.0),
         ("out of memory", "redis", "", 4.0),
         ("read-only", "redis", "", 4.0),
+        ("disk full", "postgres", "", 4.0),
+        ("refuses writes", "postgres", "", 4.0),
         *(("link", link, "reset", 0.0) for link in links),
         *(("link", link, weather, 4.0) for link in links for weather in ("black_hole", "late", "trickle")),
+        *(("link", ALL_RPC, weather, 4.0) for weather in ("black_hole", "late")),
+        *(("link", link, "silent", SILENT_SECONDS) for link in RPC_LINKS),
         *(("chain", "papernet", plan, 6.0) for plan in CHAIN_PLANS),
         *(("chain fails", "papernet", share, 6.0) for share in ("0.3", "0.8")),
         *(("mode", "api", mode, 6.0) for mode in API_MODES),

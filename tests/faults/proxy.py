@@ -81,10 +81,12 @@ class Link:
             await asyncio.sleep(LATE_SECONDS)
         while self._weather == "black_hole":
             await self._changed.wait()
-        while self._weather == "trickle" and data:
+        while self._weather == "trickle" and data and not writer.is_closing():
             writer.write(data[:1])
             data = data[1:]
             await self._changed_within(1.0)
+        if writer.is_closing():
+            raise ConnectionResetError
         writer.write(data)
         await writer.drain()
 

@@ -14,12 +14,12 @@ from order_engine.settings import Settings
 from tests.faults import collect
 from tests.faults.clients import Users
 from tests.faults.collect_chain import ChainReader
-from tests.faults.evidence import Bounds, Chain, Evidence, Holdings
+from tests.faults.evidence import Bounds, Chain, Evidence, Holdings, Watcher
 from tests.faults.inject import Injector
 from tests.faults.invariants import Violation, check
 from tests.faults.plan import make_plan
 from tests.faults.recovery import Recovery, RecoveryWatch, percentile, undisturbed
-from tests.faults.stack import CLIENT_LINK, LEASE_SECONDS, SLOT_MS, Processes
+from tests.faults.stack import CLIENT_LINK, DEFAULT_LIMITS, LEASE_SECONDS, SLOT_MS, WIDE_LIMITS, Processes
 
 DEAD_AFTER_SLOTS: Final = 150 + 32 + 33  # a blockhash's life, finality, the margin
 WATCHERS_END_WITHIN: Final = 15.0
@@ -33,7 +33,8 @@ class Profile:
     orders: int
     pace: float  # seconds between faults, on average
     hits: int = 3  # how often a process takes its step, at most, before it dies there
-    in_flight: int = 30  # more than the limit, so that some wait
+    in_flight: int = 50  # more than the limit, so that some wait
+    default_limits: bool | None = None  # None: the seed decides
     only: str = ""  # regular expressions for the names of faults and steps
     steps: str = ""
     least_orders: int = 10  # a run that did less proves nothing
@@ -44,6 +45,7 @@ class Profile:
 class Report:
     seed: int
     commit: str = ""
+    limits: str = ""
     orders: int = 0
     statuses: dict[str, int] = field(default_factory=dict)
     attempts: int = 0
@@ -65,24 +67,31 @@ class Report:
     violations: list[dict[str, str]] = field(default_factory=list)
 
 
-def settle_bound(settings: Settings) -> float:
-    """Return within how many seconds every order ends once nothing goes wrong any more."""
+def settle_bound(settings: Settings, waiting: int) -> float:
+    """Return within how many seconds every order ends once nothing goes wrong any more.
+
+    `waiting`: how many orders there are at most; the limits let them start one after the other.
+    """
     dead = DEAD_AFTER_SLOTS * SLOT_MS / 1000 + 1.0
     waits: float = sum(settings.retry_delay_ms / 1000 * 2**number for number in range(settings.max_attempts - 1))
     bound: float = LEASE_SECONDS + 1.0 + settings.max_attempts * (dead + 2.0) + waits
+    starts = waiting * settings.max_attempts
+    if 2 * starts > settings.max_starts_per_minute:  # the storm may have used up the minute
+        bound += 60.0 * -(-starts // settings.max_starts_per_minute)
     return bound
 
 
 async def run(profile: Profile, seed: int, state_dir: Path) -> Report:
     began = time.monotonic()
-    processes = Processes(state_dir)
-    report = Report(seed=seed)
+    by_default = seed % 2 == 0 if profile.default_limits is None else profile.default_limits
+    processes = Processes(state_dir, limits=DEFAULT_LIMITS if by_default else WIDE_LIMITS)
+    report = Report(seed=seed, limits=", ".join(f"{name}={limit}" for name, limit in processes.limits.items()))
     try:
         await processes.start()
         chain = ChainReader(processes.stack.rpc_url, processes.stack.wallet)
         before = await chain.holdings()
         users, injector, recovery = await _storm(profile, seed, processes, chain, report)
-        evidence = await _gather(processes, chain, before, users, report)
+        evidence = await gather(processes, chain, before, users.acknowledged, users.watchers)
         _fill(report, evidence, processes, users, injector, recovery)
         found = [*check(evidence), *_of_the_run(profile, processes, users, report)]
         report.violations = [asdict(one) for one in found]
@@ -99,7 +108,7 @@ async def _storm(
         target=f"127.0.0.1:{processes.links[CLIENT_LINK].port}",
         http=f"http://127.0.0.1:{processes.stack.settings.port}",
         seed=seed,
-        in_flight=profile.in_flight,
+        in_flight=_users(profile, processes.stack.settings),
         most=profile.orders,
     )
     plan = make_plan(
@@ -117,6 +126,11 @@ async def _storm(
     return users, injector, recovery
 
 
+def _users(profile: Profile, settings: Settings) -> int:
+    """More than may be in flight, so that some wait, but not for minutes once the storm is over."""
+    return min(profile.in_flight, 2 * settings.max_in_flight)
+
+
 async def _settle(processes: Processes, users: Users, using: "asyncio.Task[None]", report: Report) -> None:
     """Wait until all is quiet, but no longer than promised from when every process is back."""
     with suppress(TimeoutError):
@@ -124,7 +138,7 @@ async def _settle(processes: Processes, users: Users, using: "asyncio.Task[None]
             await processes.all_back()
     calm = time.monotonic()
     database = collect.Database(processes.stack.database_url)
-    report.bound_seconds = settle_bound(processes.stack.settings)
+    report.bound_seconds = settle_bound(processes.stack.settings, users.in_flight)
     while time.monotonic() - calm < report.bound_seconds:
         with suppress(Exception):
             if not await asyncio.to_thread(database.unsettled):
@@ -138,7 +152,13 @@ async def _settle(processes: Processes, users: Users, using: "asyncio.Task[None]
     await asyncio.gather(using, return_exceptions=True)
 
 
-async def _gather(processes: Processes, chain: ChainReader, before: Holdings, users: Users, report: Report) -> Evidence:
+async def gather(
+    processes: Processes,
+    chain: ChainReader,
+    before: Holdings,
+    acknowledged: Sequence[tuple[str, str]],
+    watchers: Sequence[Watcher],
+) -> Evidence:
     settings, stack = processes.stack.settings, processes.stack
     database = collect.Database(stack.database_url)
     unsettled = await asyncio.to_thread(database.unsettled)
@@ -150,14 +170,14 @@ async def _gather(processes: Processes, chain: ChainReader, before: Holdings, us
             max_in_flight=settings.max_in_flight,
             max_starts_per_minute=settings.max_starts_per_minute,
         ),
-        acknowledged=users.acknowledged,
+        acknowledged=acknowledged,
         orders=orders,
         events=await asyncio.to_thread(database.events),
         transactions=await asyncio.to_thread(database.transactions),
         post_mortems=await asyncio.to_thread(database.post_mortems),
         chain=Chain(landings=await chain.landings(), before=before, after=await chain.holdings()),
         answers=await collect.answers(stack.grpc_target, list(orders)),
-        watchers=users.watchers,
+        watchers=watchers,
         logs=sorted(path for path in (processes.state_dir / "logs").iterdir() if path.is_file()),
         secrets=collect.secrets_of(processes.state_dir, (processes.state_dir / "password").read_text()),
         unsettled=unsettled,

@@ -32,19 +32,20 @@ TUNING: Final = {
     "PAPERNET_LAND_AFTER_SLOTS_MAX": "6",
     "PAPERNET_FAILURE_RATE": "0.02",
     "POLL_INTERVAL_MS": "100",
-    "MAX_STARTS_PER_MINUTE": "300",
-    "MAX_IN_FLIGHT": "24",
     "WORKERS": "3",
     "METRICS_PORT": "-1",
     "LOG_FORMAT": "json",
     "HOST": "127.0.0.1",
 }
+WIDE_LIMITS: Final = {"MAX_STARTS_PER_MINUTE": "300", "MAX_IN_FLIGHT": "40"}
+DEFAULT_LIMITS: Final = {name: str(Settings.model_fields[name.lower()].default) for name in WIDE_LIMITS}
 NOT_OURS: Final = ("DATABASE_URL", "REDIS_URL", "SOLANA_RPC_URL", "FAULT_POINTS", "WALLET_PATH", "LIVE_TRADING")
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")
+RPC_LINKS: Final = ("worker-rpc", "worker-rpc-2")  # two endpoints on one chain
 LINKS: Final = {  # name: the process that uses it, and the setting that leads it there
     "worker-postgres": ("worker", "DATABASE_URL"),
     "worker-redis": ("worker", "REDIS_URL"),
-    "worker-rpc": ("worker", "SOLANA_RPC_URL"),
+    **dict.fromkeys(RPC_LINKS, ("worker", "SOLANA_RPC_URL")),
     "api-postgres": ("api", "DATABASE_URL"),
     "api-redis": ("api", "REDIS_URL"),
     "gateway-api": ("gateway", "GRPC_TARGET"),
@@ -75,6 +76,7 @@ class Away:
 @dataclass(slots=True)
 class Processes:
     state_dir: Path
+    limits: dict[str, str] = field(default_factory=WIDE_LIMITS.copy)
     links: dict[str, Link] = field(default_factory=dict)
     deaths: list[Death] = field(default_factory=list)
     away: list[Away] = field(default_factory=list)
@@ -99,7 +101,7 @@ class Processes:
         for name in NOT_OURS:
             os.environ.pop(name, None)
         ports = {name: str(free_port()) for name in ("GRPC_PORT", "PORT", "PAPERNET_PORT")}
-        os.environ.update({**TUNING, **ports, "STATE_DIR": str(self.state_dir)})
+        os.environ.update({**TUNING, **self.limits, **ports, "STATE_DIR": str(self.state_dir)})
         supervised.LONGEST_DELAY = 0.5  # faults come faster than in life
         self._stack = await asyncio.to_thread(plan, _settings(Settings), _settings(PapernetSettings))
         specs = [self._with_links(spec) for spec in children(self.stack)]
@@ -168,10 +170,10 @@ class Processes:
 
     def _with_links(self, spec: ChildSpec) -> ChildSpec:
         role = spec.name.partition("-")[0]
-        environment = {**spec.env, **{name: os.environ[name] for name in TUNING}}
-        for name, (user, setting) in LINKS.items():
-            if user == role:
-                environment[setting] = self._through(name, environment[setting])
+        environment = {**spec.env, **{name: os.environ[name] for name in (*TUNING, *self.limits)}}
+        for setting in {setting for user, setting in LINKS.values() if user == role}:
+            names = [name for name, use in LINKS.items() if use == (role, setting)]
+            environment[setting] = ",".join(self._through(name, spec.env[setting]) for name in names)
         self._environments[spec.name] = environment
         return replace(spec, env=environment)
 

@@ -12,7 +12,8 @@ from solders.signature import Signature
 
 from order_engine.adapters.memory.order_signals import MemoryOrderSignals
 from order_engine.adapters.memory.order_store import MemoryOrderStore
-from order_engine.adapters.solana.chain import SolanaChain
+from order_engine.adapters.solana import replies
+from order_engine.adapters.solana.chain import SILENT_SECONDS, SolanaChain
 from order_engine.adapters.solana.json_rpc import JsonRpc
 from order_engine.domain.errors import ChainUnavailable, Unavailable
 from order_engine.domain.order import Order, OrderId, OrderType
@@ -109,3 +110,57 @@ async def test_the_height_is_read_before_the_signature_is_looked_for() -> None:
     endpoint = Endpoint()
     await SolanaChain([cast(JsonRpc, endpoint)]).sightings(Signature.default())
     assert endpoint.asked == ["getEpochInfo", "getSignatureStatuses"]
+
+
+@dataclass
+class Searched(Endpoint):
+    """Says what it was told to, or, while it is silent, nothing."""
+
+    landed: bool = False
+    speaks: asyncio.Event = field(default_factory=asyncio.Event)
+    breaks: bool = False
+
+    async def call(self, method: str, params: Sequence[object], reply: object) -> object:
+        await self.speaks.wait()
+        if self.breaks:
+            raise ChainUnavailable("away")
+        if method == "getEpochInfo":
+            return replies.EpochInfo(absoluteSlot=2, blockHeight=1)
+        status = replies.SignatureStatus(slot=1, err=None, confirmationStatus="confirmed") if self.landed else None
+        return replies.WithContext(context=replies.Context(slot=2), value=[status])
+
+
+def two_endpoints(*, landed: bool) -> tuple[SolanaChain, Searched]:
+    """The second one is silent."""
+    speaking, silent = Searched("speaking", landed=landed), Searched("silent")
+    speaking.speaks.set()
+    return SolanaChain([cast(JsonRpc, speaking), cast(JsonRpc, silent)]), silent
+
+
+async def test_what_one_endpoint_has_seen_land_has_landed() -> None:
+    chain, _ = two_endpoints(landed=True)
+    async with asyncio.timeout(SILENT_SECONDS / 2):
+        assert [one.endpoint for one in await chain.sightings(Signature.default())] == ["speaking"]
+
+
+async def test_a_signature_is_missed_only_when_every_endpoint_was_heard_or_has_failed() -> None:
+    chain, silent = two_endpoints(landed=False)
+    searching = asyncio.create_task(chain.sightings(Signature.default()))
+    await asyncio.wait({searching}, timeout=2 * SILENT_SECONDS)
+    assert not searching.done()
+    silent.breaks = True
+    silent.speaks.set()
+    assert [one.endpoint for one in await searching] == ["speaking"]
+
+
+async def test_one_that_has_just_failed_is_asked_but_not_waited_for() -> None:
+    chain, silent = two_endpoints(landed=False)
+    silent.breaks = True
+    silent.speaks.set()
+    await chain.sightings(Signature.default())
+    silent.speaks.clear()
+    async with asyncio.timeout(2 * SILENT_SECONDS):
+        assert [one.endpoint for one in await chain.sightings(Signature.default())] == ["speaking"]
+    silent.breaks = False
+    silent.speaks.set()
+    assert {one.endpoint for one in await chain.sightings(Signature.default())} == {"speaking", "silent"}
