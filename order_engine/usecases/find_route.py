@@ -1,7 +1,8 @@
 """Find the best way from one token to another: one look at the market, every candidate kept, one chosen."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.pubkey import Pubkey
@@ -46,6 +47,7 @@ class FindRoute:
     hubs: tuple[Pubkey, ...]  # tokens that a route may pass
     max_hops: int
     compute_unit_price_micro_lamports: int
+    turns: asyncio.Lock = field(default_factory=asyncio.Lock, repr=False, compare=False)
 
     async def __call__(
         self, swap: SwapTerms, rent_lamports: Mapping[Pubkey, int], unlucky: Pubkey | None = None
@@ -60,10 +62,12 @@ class FindRoute:
         """
         view = await self.market.view(pairs_of(swap.token_in, swap.token_out, self.hubs, self.max_hops))
         tables = await self.lookup_tables.current()
-        decision = self._decide(_without(view, unlucky), swap, rent_lamports, tables)
-        if decision.route is None and unlucky is not None:
-            return self._decide(view, swap, rent_lamports, tables)
-        return decision
+        async with self.turns:
+            await asyncio.sleep(0)  # a decision takes milliseconds: between two of them everything else gets its turn
+            decision = self._decide(_without(view, unlucky), swap, rent_lamports, tables)
+            if decision.route is None and unlucky is not None:
+                return self._decide(view, swap, rent_lamports, tables)
+            return decision
 
     def _decide(
         self,
