@@ -11,15 +11,14 @@ from solders.pubkey import Pubkey
 
 from order_engine.domain.errors import QuoteRefused
 from order_engine.domain.pool import Account, Trader
-from order_engine.papernet.programs import ProgramError
 from order_engine.papernet.replay import REPLAY_VENUES, replay_file
 from order_engine.papernet.replay_case import ReplayCase
-from order_engine.papernet.token_ledger import TokenLedger
 from order_engine.papernet.vector_file import Vector, VectorFile
 from order_engine.venues.meteora_damm_v2.instructions import swap2
 from order_engine.venues.meteora_damm_v2.layout import PoolState, decode_pool, encode_pool, patch_pool
 from order_engine.venues.meteora_damm_v2.refusals import SlippageRefused
 from order_engine.venues.meteora_damm_v2.swap import SwapMode
+from tests.vectors.exact_out import check_cost
 
 FILE = Path(__file__).parent / "data" / "meteora_damm_v2.json.gz"
 DOCUMENT: dict[str, Any] = json.loads(gzip.decompress(FILE.read_bytes()))
@@ -85,18 +84,7 @@ def test_the_instruction_is_built_byte_for_byte(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", [one for one in EXACT_OUT if one.expected.ok], ids=lambda vector: vector.id)
 def test_an_exact_output_costs_what_was_quoted_and_is_refused_one_unit_below(vector: Vector) -> None:
-    case, expected = case_of(vector), vector.expected
-    pool = case._pool()
-    quote = case._quote(pool)
-    assert (quote.amount_in, quote.amount_out) == (expected.amount_in, expected.amount_out)
-    ledger = TokenLedger(dict(case.accounts), case.dump.clock.epoch)
-    case._execute(pool.exact_out_instruction(quote, quote.amount_in, case.trader), ledger)
-    found = dict(case._outcome(ledger))
-    assert {name: found[name] for name, _ in case._wanted()} == dict(case._wanted())
-    untouched = TokenLedger(dict(case.accounts), case.dump.clock.epoch)
-    with pytest.raises(ProgramError) as refusal:
-        case._execute(pool.exact_out_instruction(quote, quote.amount_in - 1, case.trader), untouched)
-    assert refusal.value.code == SlippageRefused.program_error
+    check_cost(case_of(vector), vector, excess_input_error=SlippageRefused.program_error)
 
 
 @pytest.mark.parametrize("vector", [one for one in EXACT_OUT if not one.expected.ok], ids=lambda vector: vector.id)

@@ -7,11 +7,10 @@ from typing import Final
 import pytest
 
 from order_engine.domain.errors import QuoteRefused
-from order_engine.papernet.programs import ProgramError
 from order_engine.papernet.replay import REPLAY_VENUES, replay_file
 from order_engine.papernet.replay_case import ReplayCase
-from order_engine.papernet.token_ledger import TokenLedger
 from order_engine.papernet.vector_file import Vector, VectorFile, load_json
+from tests.vectors.exact_out import check_cost
 
 PATH: Final = Path(__file__).parent / "data" / "raydium_cpmm.json.gz"
 FILE: Final = VectorFile.model_validate(load_json(PATH))
@@ -46,18 +45,7 @@ def test_the_vectors_cover_both_kinds_of_swap_and_every_recorded_error() -> None
 
 @pytest.mark.parametrize("vector", [one for one in EXACT_OUT if one.expected.ok], ids=lambda vector: vector.id)
 def test_an_exact_output_costs_what_was_quoted_and_is_refused_one_unit_below(vector: Vector) -> None:
-    case, expected = case_of(vector), vector.expected
-    pool = case._pool()
-    quote = case._quote(pool)
-    assert (quote.amount_in, quote.amount_out) == (expected.amount_in, expected.amount_out)
-    ledger = TokenLedger(dict(case.accounts), case.dump.clock.epoch)
-    case._execute(pool.exact_out_instruction(quote, quote.amount_in, case.trader), ledger)
-    found = dict(case._outcome(ledger))
-    assert {name: found[name] for name, _ in case._wanted()} == dict(case._wanted())
-    untouched = TokenLedger(dict(case.accounts), case.dump.clock.epoch)
-    with pytest.raises(ProgramError) as refusal:
-        case._execute(pool.exact_out_instruction(quote, quote.amount_in - 1, case.trader), untouched)
-    assert refusal.value.code == EXCEEDED_SLIPPAGE
+    check_cost(case_of(vector), vector, excess_input_error=EXCEEDED_SLIPPAGE)
 
 
 @pytest.mark.parametrize("vector", [one for one in EXACT_OUT if not one.expected.ok], ids=lambda vector: vector.id)

@@ -54,7 +54,6 @@ class SolanaChain:
     def __init__(self, endpoints: Sequence[JsonRpc]) -> None:
         self._endpoints = tuple(endpoints)
         self._unproven = self._endpoints
-        self._proven: tuple[JsonRpc, ...] = ()
         self._genesis: Hash | None = None
         self._asked_last_until: dict[str, float] = {}
         self._silent_until: dict[str, float] = {}
@@ -71,6 +70,7 @@ class SolanaChain:
             ChainUnavailable: none has proved it yet.
             ForeignEndpoint: one is on another chain; it is never used.
         """
+        proven = tuple(rpc for rpc in self._endpoints if rpc not in self._unproven)
         found = await asyncio.gather(*(_genesis_hash(rpc) for rpc in self._unproven))
         answers = {rpc: genesis for rpc, genesis in zip(self._unproven, found, strict=True) if genesis is not None}
         self._genesis = self._genesis or next(iter(answers.values()), None)
@@ -78,8 +78,7 @@ class SolanaChain:
             raise ChainUnavailable(f"none of {', '.join(rpc.name for rpc in self._unproven)} answers")
         self._unproven = tuple(rpc for rpc in self._unproven if rpc not in answers)
         own = tuple(rpc for rpc, genesis in answers.items() if genesis == self._genesis)
-        self._endpoints = (*self._proven, *own)
-        self._proven = self._endpoints
+        self._endpoints = (*proven, *own)
         if foreign := [rpc.name for rpc in answers if rpc not in own]:
             raise ForeignEndpoint(f"SOLANA_RPC_URL: {', '.join(foreign)} is on another chain than the first endpoint")
         return self._genesis
